@@ -1,0 +1,396 @@
+//! Cleartext attributes: stored readable beside the envelope, and authenticated by it.
+
+use std::fmt;
+
+use crate::push_length_prefixed;
+
+/// The longest attribute name, in bytes of UTF-8 (DynamoDB's own limit: 64 KB).
+pub const MAX_ATTRIBUTE_NAME_LEN: usize = 65_535;
+
+/// The most attributes one item can carry: their count is encoded as a u16.
+pub const MAX_ATTRIBUTES: usize = 65_535;
+
+/// The value of a cleartext attribute. These four types are all there are: each has exactly one encoding in
+/// DynamoDB and in the authenticated bytes. A number is an `i64`, so that DynamoDB's rewriting of numbers
+/// (`1.0` to `1`, `-0` to `0`) never changes what was authenticated.
+///
+/// An empty string or byte string is a value; it is not the same as an absent attribute.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Value {
+    /// UTF-8 text (DynamoDB `S`).
+    String(String),
+    /// A whole number (DynamoDB `N`).
+    Integer(i64),
+    /// True or false (DynamoDB `BOOL`).
+    Bool(bool),
+    /// Raw bytes (DynamoDB `B`).
+    Bytes(Vec<u8>),
+}
+
+impl Value {
+    /// The type byte and `lp(value)` of the attribute encoding.
+    fn encode_into(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::String(text) => {
+                out.push(0x01);
+                push_length_prefixed(out, text.as_bytes());
+            }
+            Self::Integer(number) => {
+                out.push(0x02);
+                push_length_prefixed(out, number.to_string().as_bytes());
+            }
+            Self::Bool(bit) => {
+                out.push(0x03);
+                push_length_prefixed(out, &[u8::from(*bit)]);
+            }
+            Self::Bytes(bytes) => {
+                out.push(0x04);
+                push_length_prefixed(out, bytes);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::String(text) => write!(f, "{text:?}"),
+            Self::Integer(number) => write!(f, "{number}"),
+            Self::Bool(bit) => write!(f, "{bit}"),
+            Self::Bytes(bytes) => write!(f, "[{} bytes]", bytes.len()),
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::String(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::String(text)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<i32> for Value {
+    fn from(number: i32) -> Self {
+        Self::Integer(number.into())
+    }
+}
+
+impl From<u32> for Value {
+    fn from(number: u32) -> Self {
+        Self::Integer(number.into())
+    }
+}
+
+impl From<bool> for Value {
+    fn from(bit: bool) -> Self {
+        Self::Bool(bit)
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<&[u8]> for Value {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Bytes(bytes.to_vec())
+    }
+}
+
+/// Why an attribute is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttributeError {
+    /// The name is one the store keeps for itself.
+    #[error(
+        "the attribute name {name:?} is reserved: pk, sk, names that start with gsi1 and names that start with _ \
+         belong to the store"
+    )]
+    Reserved {
+        /// The refused name.
+        name: String,
+    },
+    /// The name is empty.
+    #[error("an attribute name is empty")]
+    EmptyName,
+    /// The name is longer than [`MAX_ATTRIBUTE_NAME_LEN`].
+    #[error("an attribute name has {length} bytes, {MAX_ATTRIBUTE_NAME_LEN} are allowed")]
+    NameTooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// The name was given before.
+    #[error("the attribute {name:?} is given twice")]
+    Duplicate {
+        /// The repeated name.
+        name: String,
+    },
+    /// More than [`MAX_ATTRIBUTES`].
+    #[error("an item has more than {MAX_ATTRIBUTES} attributes")]
+    TooMany,
+}
+
+/// The cleartext attributes that a caller gives a record: readable and queryable in the table, unchangeable
+/// without the key. Names are unique and none is reserved.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Attributes(Entries);
+
+impl Attributes {
+    /// No attributes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one, by value, for building in one expression.
+    ///
+    /// # Errors
+    /// [`AttributeError`] if the name is reserved, empty, too long or already there.
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Result<Self, AttributeError> {
+        self.insert(name, value)?;
+        Ok(self)
+    }
+
+    /// Adds one.
+    ///
+    /// # Errors
+    /// [`AttributeError`] if the name is reserved, empty, too long or already there.
+    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) -> Result<(), AttributeError> {
+        let name = name.into();
+        if is_reserved(&name) {
+            return Err(AttributeError::Reserved { name });
+        }
+        self.0.insert(name, value.into())
+    }
+
+    /// The value under `name`, if there is one.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// Names and values, ascending by the bytes of the name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Attributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// All attributes of an item but `pk`, `sk`, `_e` and `_v`: the caller's, the store's own (`_t`, `_c`, `_u`)
+/// and, in an item that somebody tampered with, whatever they added. This is what an envelope authenticates.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct ItemAttributes(Entries);
+
+impl ItemAttributes {
+    /// Starts from the caller's attributes.
+    #[must_use]
+    pub fn new(attributes: Attributes) -> Self {
+        Self(attributes.0)
+    }
+
+    /// Adds one under any name.
+    ///
+    /// # Errors
+    /// [`AttributeError`] if the name is empty, too long or already there.
+    pub fn insert(&mut self, name: impl Into<String>, value: impl Into<Value>) -> Result<(), AttributeError> {
+        self.0.insert(name.into(), value.into())
+    }
+
+    /// The value under `name`, if there is one.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// Names and values, ascending by the bytes of the name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
+        self.0.iter()
+    }
+
+    /// The caller's part: all that are not reserved.
+    #[must_use]
+    pub fn into_callers(self) -> Attributes {
+        Attributes(Entries(self.0.0.into_iter().filter(|(name, _)| !is_reserved(name)).collect()))
+    }
+
+    /// Appends `u64 BE version ‖ u16 BE count ‖ for each, names strictly ascending: lp(name) ‖ type byte ‖
+    /// lp(value)`, the bytes that an envelope authenticates.
+    ///
+    /// # Panics
+    /// Never: no value of this type holds more than [`MAX_ATTRIBUTES`].
+    pub fn encode_into(&self, version: u64, out: &mut Vec<u8>) {
+        let count = u16::try_from(self.0.0.len()).expect("insert keeps the count within a u16");
+        out.extend_from_slice(&version.to_be_bytes());
+        out.extend_from_slice(&count.to_be_bytes());
+        for (name, value) in self.iter() {
+            push_length_prefixed(out, name.as_bytes());
+            value.encode_into(out);
+        }
+    }
+}
+
+impl fmt::Debug for ItemAttributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// Whether the store keeps `name` for itself.
+fn is_reserved(name: &str) -> bool {
+    matches!(name, "pk" | "sk") || name.starts_with("gsi1") || name.starts_with('_')
+}
+
+/// Names and values, strictly ascending by the bytes of the name.
+#[derive(Clone, PartialEq, Eq, Default)]
+struct Entries(Vec<(String, Value)>);
+
+impl Entries {
+    fn insert(&mut self, name: String, value: Value) -> Result<(), AttributeError> {
+        if name.is_empty() {
+            return Err(AttributeError::EmptyName);
+        }
+        if name.len() > MAX_ATTRIBUTE_NAME_LEN {
+            return Err(AttributeError::NameTooLong { length: name.len() });
+        }
+        match self.position(&name) {
+            Ok(_) => Err(AttributeError::Duplicate { name }),
+            Err(_) if self.0.len() == MAX_ATTRIBUTES => Err(AttributeError::TooMany),
+            Err(index) => {
+                self.0.insert(index, (name, value));
+                Ok(())
+            }
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.position(name).ok().map(|index| &self.0[index].1)
+    }
+
+    fn position(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| other.as_str().cmp(name))
+    }
+
+    fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_stores_own_names_are_refused() {
+        for name in ["pk", "sk", "_e", "_", "_anything", "gsi1", "gsi1pk"] {
+            assert!(
+                matches!(Attributes::new().with(name, 1), Err(AttributeError::Reserved { .. })),
+                "{name}"
+            );
+        }
+        for name in ["PK", "gsi2", "e_", "a b", "é"] {
+            assert!(Attributes::new().with(name, 1).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn empty_long_and_repeated_names_are_refused() {
+        assert_eq!(Attributes::new().with("", 1), Err(AttributeError::EmptyName));
+        assert_eq!(
+            Attributes::new().with("x".repeat(65_536), 1),
+            Err(AttributeError::NameTooLong { length: 65_536 })
+        );
+        let twice = Attributes::new().with("a", 1).unwrap().with("a", 2);
+        assert_eq!(twice, Err(AttributeError::Duplicate { name: "a".into() }));
+    }
+
+    #[test]
+    fn the_encoding_is_the_specified_bytes() {
+        let mut attributes =
+            ItemAttributes::new(Attributes::new().with("b", true).unwrap().with("a", "é").unwrap());
+        attributes.insert("_t", -7).unwrap();
+        let mut out = Vec::new();
+        attributes.encode_into(0x0102, &mut out);
+        let expected = [
+            &[0, 0, 0, 0, 0, 0, 1, 2, 0, 3][..],
+            &[0, 0, 0, 2, b'_', b't', 2, 0, 0, 0, 2, b'-', b'7'],
+            &[0, 0, 0, 1, b'a', 1, 0, 0, 0, 2, 0xc3, 0xa9],
+            &[0, 0, 0, 1, b'b', 3, 0, 0, 0, 1, 1],
+        ]
+        .concat();
+        assert_eq!(out, expected);
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            any::<String>().prop_map(Value::String),
+            any::<i64>().prop_map(Value::Integer),
+            any::<bool>().prop_map(Value::Bool),
+            any::<Vec<u8>>().prop_map(Value::Bytes),
+        ]
+    }
+
+    fn item() -> impl Strategy<Value = ItemAttributes> {
+        proptest::collection::btree_map(".{1,4}", value(), 0..5).prop_map(|map: BTreeMap<String, Value>| {
+            let mut item = ItemAttributes::default();
+            for (name, value) in map {
+                item.insert(name, value).unwrap();
+            }
+            item
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn different_attributes_or_versions_never_share_their_bytes(
+            a in item(), b in item(), va in 0u64..3, vb in 0u64..3,
+        ) {
+            let encode = |item: &ItemAttributes, version| {
+                let mut out = Vec::new();
+                item.encode_into(version, &mut out);
+                out
+            };
+            prop_assert_eq!(encode(&a, va) == encode(&b, vb), a == b && va == vb);
+        }
+
+        #[test]
+        fn the_order_of_insertion_does_not_matter(names in proptest::collection::btree_set("[a-z]{1,3}", 1..8)) {
+            let forward = names.iter().fold(Attributes::new(), |a, n| a.with(n, 1).unwrap());
+            let backward = names.iter().rev().fold(Attributes::new(), |a, n| a.with(n, 1).unwrap());
+            prop_assert_eq!(forward, backward);
+        }
+    }
+}
