@@ -1,0 +1,145 @@
+//! Key-encryption keys and their ids.
+
+use std::fmt;
+
+use ring::rand::{SecureRandom, SystemRandom};
+use uuid::Uuid;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::format::KEY_LEN;
+
+/// The operating system gave no randomness. Nothing was generated or sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system's random number generator failed")]
+pub struct RandomnessUnavailable;
+
+/// Fills `out` from the operating system's generator (`ring::rand::SystemRandom`).
+///
+/// # Errors
+/// [`RandomnessUnavailable`].
+pub fn fill_random(out: &mut [u8]) -> Result<(), RandomnessUnavailable> {
+    SystemRandom::new().fill(out).map_err(|_| RandomnessUnavailable)
+}
+
+/// The id of a KEK: 16 bytes, a fresh UUIDv4 for each. It is no secret.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KekId([u8; 16]);
+
+impl KekId {
+    /// A fresh UUIDv4 (RFC 9562 §5.4).
+    ///
+    /// # Errors
+    /// [`RandomnessUnavailable`].
+    pub fn generate() -> Result<Self, RandomnessUnavailable> {
+        let mut bytes = [0; 16];
+        fill_random(&mut bytes)?;
+        Ok(Self(uuid::Builder::from_random_bytes(bytes).into_uuid().into_bytes()))
+    }
+
+    /// Any 16 bytes, as read from an envelope or a key item.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 16 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+/// Hyphenated lowercase hexadecimal.
+impl fmt::Display for KekId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Uuid::from_bytes(self.0).hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Debug for KekId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KekId({self})")
+    }
+}
+
+/// 256 secret bits. Zeroised on drop, never printed, not cloned or serialised by accident.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct SecretKey(Box<[u8; KEY_LEN]>);
+
+impl SecretKey {
+    /// 256 random bits from the operating system (`ring::rand::SystemRandom`).
+    ///
+    /// # Errors
+    /// [`RandomnessUnavailable`].
+    pub fn generate() -> Result<Self, RandomnessUnavailable> {
+        let mut key = Self(Box::new([0; KEY_LEN]));
+        fill_random(&mut *key.0)?;
+        Ok(key)
+    }
+
+    /// Copies `bytes`; the caller's copy remains the caller's to zeroise.
+    ///
+    /// Returns `None` unless there are exactly 32.
+    #[must_use]
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; KEY_LEN] = bytes.try_into().ok()?;
+        let mut key = Self(Box::new([0; KEY_LEN]));
+        key.0.copy_from_slice(bytes);
+        Some(key)
+    }
+
+    /// The secret itself, for wrapping it. Everything done with it is the caller's to answer for.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; KEY_LEN] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey(redacted)")
+    }
+}
+
+/// A key-encryption key: wraps the data keys of one tenant's records.
+///
+/// Its 32 bytes are zeroised on drop. The copies that ring makes on the stack while it works are not.
+pub struct Kek {
+    id: KekId,
+    key: SecretKey,
+}
+
+impl Kek {
+    /// A KEK of known bytes, as a key provider unwraps it.
+    #[must_use]
+    pub fn new(id: KekId, key: SecretKey) -> Self {
+        Self { id, key }
+    }
+
+    /// Which KEK it is.
+    #[must_use]
+    pub fn id(&self) -> KekId {
+        self.id
+    }
+
+    pub(crate) fn secret(&self) -> &[u8; KEY_LEN] {
+        self.key.expose()
+    }
+}
+
+impl fmt::Debug for Kek {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kek").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A data-encryption key: encrypts one write of one record. It never leaves this crate.
+pub(crate) struct Dek(pub(crate) Zeroizing<[u8; KEY_LEN]>);
+
+impl Dek {
+    pub(crate) fn generate() -> Result<Self, RandomnessUnavailable> {
+        let mut key = Zeroizing::new([0; KEY_LEN]);
+        fill_random(&mut *key)?;
+        Ok(Self(key))
+    }
+}
