@@ -1,0 +1,332 @@
+//! One audit event, its bytes and its hash.
+
+use std::fmt;
+
+use blue_address::push_length_prefixed;
+use sha2::{Digest, Sha256};
+use time::{OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description};
+use uuid::Uuid;
+
+/// The `previous_hash` of a chain's first event.
+pub const GENESIS: [u8; 32] = [0; 32];
+
+const TIMESTAMP: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)*
+        }
+
+        impl $name {
+            /// The word that stands for it in the hashed bytes.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// What was done.
+    CryptoOp {
+        /// A record was sealed and written.
+        Encrypt = "encrypt",
+        /// A record was opened.
+        Decrypt = "decrypt",
+        /// A record was deleted.
+        Delete = "delete",
+        /// A KEK was generated.
+        GenerateKek = "generate_kek",
+        /// A KEK was unwrapped.
+        UnwrapKek = "unwrap_kek",
+        /// A tenant got a new KEK version.
+        Rotate = "rotate",
+        /// A record was moved to another KEK.
+        Rewrap = "rewrap",
+        /// A KEK was moved to another UMK.
+        RewrapRoot = "rewrap_root",
+        /// A KEK version was removed.
+        Retire = "retire",
+        /// A tenant's keys were erased.
+        Shred = "shred",
+        /// A principal was granted a window of reads.
+        Lease = "lease",
+        /// A chain was opened.
+        OpenChain = "open_chain",
+        /// A restored table was adopted.
+        Adopt = "adopt",
+    }
+}
+
+words! {
+    /// How it ended.
+    Outcome {
+        /// It was done.
+        Success = "success",
+        /// It was tried and failed.
+        Failure = "failure",
+        /// It was refused.
+        Denied = "denied",
+    }
+}
+
+/// All that an event says but its place in a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Details {
+    /// The event's own id, a UUIDv7.
+    pub event_id: Uuid,
+    /// When, to the microsecond, in UTC. Finer digits are cut off and other offsets converted when it is hashed.
+    pub timestamp: OffsetDateTime,
+    /// W3C trace id, 32 lowercase hexadecimal digits, or empty.
+    pub trace_id: String,
+    /// W3C span id, 16 lowercase hexadecimal digits, or empty.
+    pub span_id: String,
+    /// What was done.
+    pub operation: CryptoOp,
+    /// The KEK's id; for operations on a KEK, the UMK's id.
+    pub key_id: String,
+    /// Who did it, as the caller asserts.
+    pub principal: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// A stable error code, or empty.
+    pub reason: String,
+    /// What it was done to: [`crate::resource`]; trailing parts may be left out.
+    pub resource: String,
+    /// The record's version, or 0.
+    pub version: u64,
+    /// The envelope's content digest, if there is one.
+    pub content_digest: Option<[u8; 32]>,
+}
+
+impl Details {
+    /// A fresh id and the current time; everything else empty, an [`CryptoOp::Encrypt`] that succeeded. Meant
+    /// to be completed by struct update.
+    #[must_use]
+    pub fn now() -> Self {
+        Self {
+            event_id: Uuid::now_v7(),
+            timestamp: OffsetDateTime::now_utc(),
+            trace_id: String::new(),
+            span_id: String::new(),
+            operation: CryptoOp::Encrypt,
+            key_id: String::new(),
+            principal: String::new(),
+            outcome: Outcome::Success,
+            reason: String::new(),
+            resource: String::new(),
+            version: 0,
+            content_digest: None,
+        }
+    }
+
+    /// Puts the event into its place in a chain and computes its hash.
+    #[must_use]
+    pub fn link(self, chain: impl Into<String>, sequence: u64, previous_hash: [u8; 32]) -> CryptoAuditEvent {
+        let mut event = CryptoAuditEvent {
+            details: self,
+            chain: chain.into(),
+            sequence,
+            previous_hash,
+            event_hash: GENESIS,
+        };
+        event.event_hash = Sha256::digest(event.event_bytes()).into();
+        event
+    }
+}
+
+/// An event in its place in a chain. Its hash always fits: there is no way to build one with another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CryptoAuditEvent {
+    details: Details,
+    chain: String,
+    sequence: u64,
+    previous_hash: [u8; 32],
+    event_hash: [u8; 32],
+}
+
+impl CryptoAuditEvent {
+    /// What the event says.
+    #[must_use]
+    pub fn details(&self) -> &Details {
+        &self.details
+    }
+
+    /// The chain it belongs to.
+    #[must_use]
+    pub fn chain(&self) -> &str {
+        &self.chain
+    }
+
+    /// Its place in the chain: from 0, without gaps.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The hash of the event before it; [`GENESIS`] for the first.
+    #[must_use]
+    pub fn previous_hash(&self) -> &[u8; 32] {
+        &self.previous_hash
+    }
+
+    /// SHA-256 of [`Self::event_bytes`].
+    #[must_use]
+    pub fn event_hash(&self) -> &[u8; 32] {
+        &self.event_hash
+    }
+
+    /// The bytes that are hashed:
+    ///
+    /// ```text
+    /// "bes1/event" ‖ lp(event_id) ‖ lp(timestamp) ‖ lp(trace_id) ‖ lp(span_id) ‖ lp(operation) ‖ lp(key_id)
+    ///   ‖ lp(principal) ‖ lp(outcome) ‖ lp(reason) ‖ lp(resource) ‖ lp(version) ‖ lp(content_digest)
+    ///   ‖ lp(chain) ‖ lp(sequence) ‖ lp(previous_hash)
+    /// ```
+    ///
+    /// `lp(x)` is the length of x as a big-endian u32, then x. event_id has 16 bytes; version and sequence are
+    /// big-endian u64; hashes are raw, an absent content_digest is empty; the rest is UTF-8 text. The timestamp
+    /// is `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
+    #[must_use]
+    pub fn event_bytes(&self) -> Vec<u8> {
+        let Self { details, chain, sequence, previous_hash, event_hash: _ } = self;
+        let timestamp = timestamp_text(details.timestamp);
+        let mut out = Vec::with_capacity(512);
+        out.extend_from_slice(b"bes1/event");
+        let fields: [&[u8]; 15] = [
+            details.event_id.as_bytes(),
+            timestamp.as_bytes(),
+            details.trace_id.as_bytes(),
+            details.span_id.as_bytes(),
+            details.operation.as_str().as_bytes(),
+            details.key_id.as_bytes(),
+            details.principal.as_bytes(),
+            details.outcome.as_str().as_bytes(),
+            details.reason.as_bytes(),
+            details.resource.as_bytes(),
+            &details.version.to_be_bytes(),
+            details.content_digest.as_ref().map_or(&[], |digest| &digest[..]),
+            chain.as_bytes(),
+            &sequence.to_be_bytes(),
+            previous_hash,
+        ];
+        for field in fields {
+            push_length_prefixed(&mut out, field);
+        }
+        out
+    }
+}
+
+/// `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
+fn timestamp_text(timestamp: OffsetDateTime) -> String {
+    timestamp
+        .to_offset(UtcOffset::UTC)
+        .format(TIMESTAMP)
+        .expect("every component of the format is in a date and time")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn example() -> Details {
+        let digest = hex::decode("e8319151b0d5a6ac006fcf190a1461eee7d925f97a369672f428e7f4ddf50e3b").unwrap();
+        Details {
+            event_id: Uuid::parse_str("0190163d-8694-739b-aea5-966c26f8ad90").unwrap(),
+            timestamp: datetime!(2026-11-23 12:00:00.000001 UTC),
+            trace_id: "4bf92f3577b34da6a3ce929d0e0e4736".into(),
+            span_id: "00f067aa0ba902b7".into(),
+            operation: CryptoOp::Encrypt,
+            key_id: "00112233-4455-4677-8899-aabbccddeeff".into(),
+            principal: "alice@example.org".into(),
+            outcome: Outcome::Success,
+            reason: String::new(),
+            resource: "bes:prod/alice/inbox/note/a%2Fb%20%C3%A9".into(),
+            version: 1_700_000_000_000_000,
+            content_digest: Some(digest.try_into().unwrap()),
+        }
+    }
+
+    /// The bytes come from an independent implementation in Python.
+    #[test]
+    fn the_encoding_is_the_specified_bytes() {
+        let event = example().link("main", 0, GENESIS);
+        let expected = "626573312f6576656e74000000100190163d8694739baea5966c26f8ad900000001b323032362d31312d\
+            32335431323a30303a30302e3030303030315a000000203462663932663335373762333464613661336365393239643065\
+            3065343733360000001030306630363761613062613930326237\
+            00000007656e63727970740000002430303131323233332d343435352d343637372d383839392d616162626363646465\
+            65666600000011616c696365406578616d706c652e6f726700000007737563636573730000000000000028\
+            6265733a70726f642f616c6963652f696e626f782f6e6f74652f61253246622532302543332541390000000800060a24\
+            181e400000000020e8319151b0d5a6ac006fcf190a1461eee7d925f97a369672f428e7f4ddf50e3b000000046d61696e\
+            00000008000000000000000000000020";
+        assert_eq!(hex::encode(event.event_bytes()), format!("{expected}{}", "00".repeat(32)));
+        assert_eq!(
+            hex::encode(event.event_hash()),
+            "8df0a59a8da60f276cb1a1d45bcfa7a177b39eab17fbbae14f000b6bc6d0cf73"
+        );
+    }
+
+    #[test]
+    fn time_is_hashed_in_utc_to_the_microsecond() {
+        assert_eq!(
+            timestamp_text(datetime!(2026-01-02 03:04:05.123456789 +02:00)),
+            "2026-01-02T01:04:05.123456Z"
+        );
+        assert_eq!(timestamp_text(datetime!(0001-01-01 00:00:00 UTC)), "0001-01-01T00:00:00.000000Z");
+    }
+
+    #[test]
+    fn an_absent_digest_is_not_a_zero_digest() {
+        let without = Details { content_digest: None, ..example() }.link("main", 0, GENESIS);
+        let zero = Details { content_digest: Some([0; 32]), ..example() }.link("main", 0, GENESIS);
+        assert_ne!(without.event_hash(), zero.event_hash());
+    }
+
+    fn details() -> impl Strategy<Value = Details> {
+        let texts = ("[ab]{0,2}", "[ab]{0,2}", "[ab]{0,2}", "[ab]{0,2}", "[ab]{0,2}", "[ab]{0,2}");
+        let rest = (0..3_u64, proptest::option::of(0..2_u8), any::<bool>(), any::<bool>(), 0..2_i64);
+        (texts, rest).prop_map(|((trace_id, span_id, key_id, principal, reason, resource), rest)| Details {
+            trace_id,
+            span_id,
+            key_id,
+            principal,
+            reason,
+            resource,
+            version: rest.0,
+            content_digest: rest.1.map(|byte| [byte; 32]),
+            operation: if rest.2 { CryptoOp::Encrypt } else { CryptoOp::Decrypt },
+            outcome: if rest.3 { Outcome::Success } else { Outcome::Denied },
+            timestamp: example().timestamp + time::Duration::microseconds(rest.4),
+            event_id: example().event_id,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn events_that_differ_anywhere_differ_in_their_hash(
+            a in (details(), "[ab]{1,2}", 0..2_u64, 0..2_u8), b in (details(), "[ab]{1,2}", 0..2_u64, 0..2_u8),
+        ) {
+            let link = |(details, chain, sequence, previous): (Details, String, u64, u8)| {
+                *details.link(chain, sequence, [previous; 32]).event_hash()
+            };
+            prop_assert_eq!(link(a.clone()) == link(b.clone()), a == b);
+        }
+    }
+}
