@@ -1,0 +1,46 @@
+//! Keys of an encrypted store: who wraps them, and the keyring that keeps them at hand.
+//!
+//! UMK → KEK → DEK: the *user master key* is the root and belongs to a [`KeyProvider`]; it wraps one
+//! *key-encryption key* per tenant; a KEK wraps the data keys of that tenant's records (`blue-envelope`).
+//!
+//! - [`KeyProvider`]: generates and unwraps KEKs under a UMK. [`LocalFile`] keeps the UMK in a file, for a laptop.
+//! - [`Keyring`]: loads a tenant's wrapped KEKs through a [`KekStore`], unwraps each once and caches it.
+//!
+//! It does not store wrapped KEKs (a [`KekStore`] does), encrypts no records and knows no AWS. Most people want
+//! the facade, `blue-encrypted-store`.
+//!
+//! ```
+//! use blue_keys::{KeyContext, KeyOwner, KeyProvider, LocalFile};
+//! use blue_keys::envelope::{KekId, address::{Namespace, Tenant}};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let directory = tempfile::tempdir()?;
+//! let provider = LocalFile::create(directory.path().join("umk.key"))?;
+//! let context = KeyContext {
+//!     namespace: Namespace::new("prod")?,
+//!     owner: KeyOwner::Tenant(Tenant::new("alice")?),
+//!     version: 1,
+//!     kek_id: KekId::generate()?,
+//! };
+//! let (kek, wrapped) = provider.generate_kek(&context).await?;
+//! assert_eq!(provider.unwrap_kek(&wrapped, &context).await?.id(), kek.id());
+//!
+//! let another = KeyContext { owner: KeyOwner::Tenant(Tenant::new("bob")?), ..context };
+//! assert!(provider.unwrap_kek(&wrapped, &another).await.is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod kek_store;
+mod keyring;
+mod local_file;
+mod provider;
+
+/// The sealed-record format: the crate `blue-envelope`.
+pub use blue_envelope as envelope;
+
+pub use kek_store::{Inserted, KekStore, KekStoreError, StoredKek, StoredKeks, Tombstone};
+pub use keyring::{Keyring, KeyringConfig, KeyringError};
+pub use local_file::{KeyFile, LocalFile, LocalFileError};
+pub use provider::{KeyContext, KeyError, KeyOwner, KeyProvider, UmkId, WrappedKek};

@@ -1,0 +1,200 @@
+//! What a key provider is asked, and what it may answer.
+
+use std::{error::Error, fmt};
+
+use async_trait::async_trait;
+use blue_envelope::{
+    Kek, KekId, RandomnessUnavailable,
+    address::{Namespace, Tenant, push_length_prefixed},
+};
+
+/// Wraps and unwraps KEKs under one user master key (UMK). This is the whole difference between a laptop and
+/// production; everything below the UMK is the same code.
+#[async_trait]
+pub trait KeyProvider: Send + Sync {
+    /// Which UMK it uses.
+    fn umk_id(&self) -> &UmkId;
+
+    /// A fresh KEK of 256 random bits, and the same wrapped under the UMK for `context` alone.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    async fn generate_kek(&self, context: &KeyContext) -> Result<(Kek, WrappedKek), KeyError>;
+
+    /// Unwraps a KEK that was wrapped for `context`.
+    ///
+    /// # Errors
+    /// [`KeyError`]; [`KeyError::Authentication`] for any other context, UMK or bytes.
+    async fn unwrap_kek(&self, wrapped: &WrappedKek, context: &KeyContext) -> Result<Kek, KeyError>;
+}
+
+/// The name of a UMK: `local:` and a fingerprint, or the ARN of a KMS key. It is no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct UmkId(String);
+
+impl UmkId {
+    /// An id as a provider states it, or as it was recorded.
+    #[must_use]
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it names a key file, not a key of a KMS.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.0.starts_with("local:")
+    }
+
+    /// The name of the provider that such an id belongs to, as the table records it.
+    #[must_use]
+    pub fn provider(&self) -> &'static str {
+        if self.is_local() { "local-file" } else { "aws-kms" }
+    }
+}
+
+impl fmt::Display for UmkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whose KEK it is. Its purpose is part of what the wrapping authenticates.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum KeyOwner {
+    /// A tenant's, purpose `records`.
+    Tenant(Tenant),
+    /// The store's own, purpose `audit`.
+    Audit,
+}
+
+impl KeyOwner {
+    /// `records` or `audit`.
+    #[must_use]
+    pub fn purpose(&self) -> &'static str {
+        match self {
+            Self::Tenant(_) => "records",
+            Self::Audit => "audit",
+        }
+    }
+
+    /// The tenant's name; empty for the audit key.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        match self {
+            Self::Tenant(tenant) => tenant.as_str(),
+            Self::Audit => "",
+        }
+    }
+}
+
+impl fmt::Display for KeyOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tenant(tenant) => write!(f, "tenant {tenant}"),
+            Self::Audit => f.write_str("the audit log"),
+        }
+    }
+}
+
+/// What a wrapped KEK is bound to: under any other context it does not unwrap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyContext {
+    /// The namespace of the store.
+    pub namespace: Namespace,
+    /// Whose key it is, and for what.
+    pub owner: KeyOwner,
+    /// Its version, from 1.
+    pub version: u32,
+    /// Its id.
+    pub kek_id: KekId,
+}
+
+impl KeyContext {
+    /// `ctx = lp(namespace) ‖ lp(tenant) ‖ lp(purpose) ‖ u32 BE version ‖ kek_id`, the tenant empty for the
+    /// audit key; `lp(x)` is the length of x as a big-endian u32, then x.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(128);
+        push_length_prefixed(&mut out, self.namespace.as_str().as_bytes());
+        push_length_prefixed(&mut out, self.owner.tenant().as_bytes());
+        push_length_prefixed(&mut out, self.owner.purpose().as_bytes());
+        out.extend_from_slice(&self.version.to_be_bytes());
+        out.extend_from_slice(self.kek_id.as_bytes());
+        out
+    }
+}
+
+/// A KEK as it lies in the table: readable by whoever has the UMK, to everybody else random bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WrappedKek(Vec<u8>);
+
+impl WrappedKek {
+    /// The bytes as a provider made them, or as they were stored.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for WrappedKek {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WrappedKek([{} bytes])", self.0.len())
+    }
+}
+
+/// Why a provider gave no key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The caller may not use the UMK.
+    #[error("the use of the master key {umk_id} was denied")]
+    Denied {
+        /// The UMK.
+        umk_id: UmkId,
+        /// What the service said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The UMK is disabled or awaits deletion.
+    #[error("the master key {umk_id} is disabled or pending deletion")]
+    Disabled {
+        /// The UMK.
+        umk_id: UmkId,
+        /// What the service said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// There is no such UMK.
+    #[error("the master key {umk_id} was not found")]
+    NotFound {
+        /// The UMK.
+        umk_id: UmkId,
+        /// What the service said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The key service throttles or does not answer; the same call may succeed later.
+    #[error("the key service is unavailable")]
+    Unavailable {
+        /// What happened.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The bytes were not wrapped under this UMK for this context. It is not said which.
+    #[error("the wrapped key is not authentic in this context")]
+    Authentication,
+    /// The bytes are no wrapped key of this provider.
+    #[error("the bytes are no key wrapped by this provider")]
+    Malformed,
+    /// No randomness for a fresh key.
+    #[error(transparent)]
+    Randomness(#[from] RandomnessUnavailable),
+}
