@@ -1,0 +1,156 @@
+//! What can go wrong with the table, sorted by what the caller can do about it.
+
+use std::error::Error;
+
+use crate::size::MAX_ITEM_SIZE;
+
+/// What the SDK said, kept as a cause.
+pub(crate) type Cause = Box<dyn Error + Send + Sync>;
+
+/// Why an operation on the store failed. Conflicts are no errors here but outcomes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The service throttled, failed or could not be reached until the deadline. Nothing was written.
+    #[error("the database did not answer {operation} ({attempts} attempts)")]
+    Unavailable {
+        /// The DynamoDB operation.
+        operation: &'static str,
+        /// How often it was tried.
+        attempts: u32,
+        /// What the last attempt met.
+        source: Cause,
+    },
+    /// A write was sent and its answer never came; it may or may not have been done.
+    #[error("it is not known whether {operation} was done ({attempts} attempts)")]
+    OutcomeUnknown {
+        /// The DynamoDB operation.
+        operation: &'static str,
+        /// How often it was tried.
+        attempts: u32,
+        /// What the last attempt met.
+        source: Cause,
+    },
+    /// The credentials are missing, expired or not allowed to do this.
+    #[error("the database denied {operation}")]
+    Denied {
+        /// The DynamoDB operation.
+        operation: &'static str,
+        /// What the service said.
+        source: Cause,
+    },
+    /// There is no such table.
+    #[error("there is no table {table}")]
+    TableMissing {
+        /// Its name.
+        table: String,
+    },
+    /// The service refused the request as invalid.
+    #[error("the database refused {operation}")]
+    Refused {
+        /// The DynamoDB operation.
+        operation: &'static str,
+        /// What the service said.
+        source: Cause,
+    },
+    /// The item would be larger than DynamoDB allows. It was not sent.
+    #[error("the item has {size} bytes with its names, DynamoDB allows {MAX_ITEM_SIZE}")]
+    TooLarge {
+        /// Its size in bytes, counted as DynamoDB counts.
+        size: usize,
+    },
+    /// What lies in the table is not what this store writes.
+    #[error(transparent)]
+    Malformed(#[from] MalformedItem),
+}
+
+/// An item of the table that this store cannot have written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the item {key} is malformed: {reason}")]
+#[non_exhaustive]
+pub struct MalformedItem {
+    /// Its partition and sort key.
+    pub key: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Why a table cannot serve as a store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TableError {
+    /// Its keys are not `pk` and `sk`, both strings.
+    #[error("the table {table} has another schema: {difference}")]
+    Schema {
+        /// Its name.
+        table: String,
+        /// How it differs.
+        difference: String,
+    },
+    /// It deletes items on its own (time to live), which no audit log would see.
+    #[error("the table {table} has time to live enabled on the attribute {attribute}")]
+    TimeToLive {
+        /// Its name.
+        table: String,
+        /// The attribute that holds the expiry.
+        attribute: String,
+    },
+    /// It has replicas, and this process is not in the one Region that may write.
+    #[error(
+        "the table {table} has replicas in {}, and {}",
+        replicas.join(", "),
+        writer(writer_region.as_deref(), region)
+    )]
+    Replicated {
+        /// Its name.
+        table: String,
+        /// The Regions of its replicas.
+        replicas: Vec<String>,
+        /// The configured writing Region.
+        writer_region: Option<String>,
+        /// The Region this process talks to.
+        region: String,
+    },
+    /// It holds items but none that says it is a store of ours.
+    #[error("the table {table} is not empty and is no store: it has no META item")]
+    NotOurs {
+        /// Its name.
+        table: String,
+    },
+    /// It was made by a version that lays its items out otherwise.
+    #[error("the table {table} has layout {found}, this version knows {}", crate::meta::SCHEMA_VERSION)]
+    Layout {
+        /// Its name.
+        table: String,
+        /// The layout recorded in it.
+        found: i64,
+    },
+    /// It belongs to another namespace.
+    #[error("the table {table} holds the namespace {found}, not {configured}")]
+    Namespace {
+        /// Its name.
+        table: String,
+        /// The namespace recorded in it.
+        found: String,
+        /// The namespace configured.
+        configured: String,
+    },
+    /// It was created, or is being deleted, and did not settle in time.
+    #[error("the table {table} is still {status}")]
+    NotActive {
+        /// Its name.
+        table: String,
+        /// The status DynamoDB gives.
+        status: String,
+    },
+    /// The table could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn writer(writer_region: Option<&str>, region: &str) -> String {
+    match writer_region {
+        None => "no writing Region is configured".to_owned(),
+        Some(writer) => format!("the writing Region is {writer}, not {region}"),
+    }
+}

@@ -1,0 +1,380 @@
+//! Records as items, and items as records.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use blue_address::{Collection, ItemAttributes, Kind, RecordId, RecordPath, Tenant, Value};
+
+use crate::{MalformedItem, StoreError, size};
+
+/// How many bytes at the start of an envelope identify the write that made it.
+pub const WRITE_ID_LEN: usize = 37;
+
+pub(crate) const PK: &str = "pk";
+pub(crate) const SK: &str = "sk";
+pub(crate) const VERSION: &str = "_v";
+pub(crate) const ENVELOPE: &str = "_e";
+const PAYLOAD_TYPE: &str = "_t";
+const CREATED: &str = "_c";
+const UPDATED: &str = "_u";
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// A record as it lies in the table. Well-formed, but nothing of it is verified: whoever can write the table
+/// chose it all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// Where it lies.
+    pub path: RecordPath,
+    /// `_v`: grows by one with each write.
+    pub version: u64,
+    /// `_e`: the sealed content.
+    pub envelope: Vec<u8>,
+    /// All other attributes.
+    pub attributes: ItemAttributes,
+}
+
+/// What the payload is, once opened. It is stored as `_t` and authenticated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayloadType {
+    /// 1: a JSON text.
+    Json,
+    /// 2: bytes.
+    Bytes,
+}
+
+/// The attributes that the store itself adds to every record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SystemAttributes {
+    /// `_t`.
+    pub payload_type: PayloadType,
+    /// `_c`: when the record was created, in µs since the Unix epoch.
+    pub created: i64,
+    /// `_u`: when it was last written, in µs since the Unix epoch.
+    pub updated: i64,
+}
+
+impl SystemAttributes {
+    /// Adds them to a caller's attributes.
+    #[must_use]
+    pub fn added_to(self, attributes: blue_address::Attributes) -> ItemAttributes {
+        let mut all = ItemAttributes::new(attributes);
+        let payload_type = match self.payload_type {
+            PayloadType::Json => 1,
+            PayloadType::Bytes => 2,
+        };
+        for (name, value) in [(PAYLOAD_TYPE, payload_type), (CREATED, self.created), (UPDATED, self.updated)]
+        {
+            all.insert(name, value).expect("a caller's attributes hold no reserved name");
+        }
+        all
+    }
+
+    /// Finds them among a record's attributes, or says which is missing or odd.
+    ///
+    /// # Errors
+    /// The name of the first attribute that is not as this store writes it.
+    pub fn of(attributes: &ItemAttributes) -> Result<Self, &'static str> {
+        let integer = |name| match attributes.get(name) {
+            Some(&Value::Integer(number)) => Ok(number),
+            _ => Err(name),
+        };
+        let payload_type = match integer(PAYLOAD_TYPE)? {
+            1 => PayloadType::Json,
+            2 => PayloadType::Bytes,
+            _ => return Err(PAYLOAD_TYPE),
+        };
+        Ok(Self { payload_type, created: integer(CREATED)?, updated: integer(UPDATED)? })
+    }
+}
+
+/// One exact state of one record, as a conditional write expects to find it: its version and the first
+/// [`WRITE_ID_LEN`] bytes of its envelope. A record whose `_v` or `_e` somebody mangled has one too, so that it
+/// can be deleted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Revision {
+    version: Option<AttributeValue>,
+    envelope: Option<AttributeValue>,
+}
+
+impl Revision {
+    pub(crate) fn of_item(item: &Item) -> Self {
+        Self { version: item.get(VERSION).cloned(), envelope: item.get(ENVELOPE).cloned() }
+    }
+
+    /// The version, if the item has one.
+    #[must_use]
+    pub fn version(&self) -> Option<u64> {
+        match &self.version {
+            Some(AttributeValue::N(digits)) => canonical_integer(digits).and_then(|n| u64::try_from(n).ok()),
+            _ => None,
+        }
+    }
+
+    /// The condition that the item is in this state.
+    pub(crate) fn condition(&self) -> Condition {
+        let mut condition = Condition::default();
+        let mut parts = vec!["attribute_exists(#pk)".to_owned()];
+        condition.names.insert("#pk".to_owned(), PK.to_owned());
+        for (name, alias, value) in [(VERSION, "v", &self.version), (ENVELOPE, "e", &self.envelope)] {
+            condition.names.insert(format!("#{alias}"), name.to_owned());
+            let part = match value {
+                None => format!("attribute_not_exists(#{alias})"),
+                Some(AttributeValue::B(bytes)) if bytes.as_ref().len() >= WRITE_ID_LEN => {
+                    let write_id = Blob::new(&bytes.as_ref()[..WRITE_ID_LEN]);
+                    condition.values.insert(format!(":{alias}"), AttributeValue::B(write_id));
+                    format!("begins_with(#{alias}, :{alias})")
+                }
+                Some(value) => {
+                    condition.values.insert(format!(":{alias}"), value.clone());
+                    format!("#{alias} = :{alias}")
+                }
+            };
+            parts.push(part);
+        }
+        condition.expression = parts.join(" AND ");
+        condition
+    }
+}
+
+impl From<&StoredRecord> for Revision {
+    fn from(record: &StoredRecord) -> Self {
+        Self {
+            version: Some(AttributeValue::N(record.version.to_string())),
+            envelope: Some(AttributeValue::B(Blob::new(record.envelope.clone()))),
+        }
+    }
+}
+
+/// A condition expression; every name in it is an alias.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Condition {
+    pub(crate) expression: String,
+    pub(crate) names: HashMap<String, String>,
+    pub(crate) values: HashMap<String, AttributeValue>,
+}
+
+impl Condition {
+    pub(crate) fn absent() -> Self {
+        Self {
+            expression: "attribute_not_exists(#pk)".to_owned(),
+            names: HashMap::from([("#pk".to_owned(), PK.to_owned())]),
+            values: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn values(&self) -> Option<HashMap<String, AttributeValue>> {
+        (!self.values.is_empty()).then(|| self.values.clone())
+    }
+}
+
+/// `R#tenant#collection`.
+pub(crate) fn partition(tenant: &Tenant, collection: &Collection) -> String {
+    format!("R#{tenant}#{collection}")
+}
+
+/// `pk` and `sk` of a record.
+pub(crate) fn record_key(path: &RecordPath) -> Item {
+    key(partition(&path.tenant, &path.collection), format!("{}#{}", path.kind, path.id))
+}
+
+pub(crate) fn key(pk: impl Into<String>, sk: impl Into<String>) -> Item {
+    HashMap::from([
+        (PK.to_owned(), AttributeValue::S(pk.into())),
+        (SK.to_owned(), AttributeValue::S(sk.into())),
+    ])
+}
+
+pub(crate) fn encode(record: StoredRecord) -> Result<Item, StoreError> {
+    let mut item = record_key(&record.path);
+    item.insert(VERSION.to_owned(), AttributeValue::N(record.version.to_string()));
+    item.insert(ENVELOPE.to_owned(), AttributeValue::B(Blob::new(record.envelope)));
+    for (name, value) in record.attributes.iter() {
+        let value = match value {
+            Value::String(text) => AttributeValue::S(text.clone()),
+            Value::Integer(number) => AttributeValue::N(number.to_string()),
+            Value::Bool(bit) => AttributeValue::Bool(*bit),
+            Value::Bytes(bytes) => AttributeValue::B(Blob::new(bytes.clone())),
+        };
+        item.insert(name.to_owned(), value);
+    }
+    match size::item_size(&item) {
+        size if size > size::MAX_ITEM_SIZE => Err(StoreError::TooLarge { size }),
+        _ => Ok(item),
+    }
+}
+
+pub(crate) fn decode(mut item: Item) -> Result<StoredRecord, MalformedItem> {
+    let key = describe_key(&item);
+    let malformed = |reason: String| MalformedItem { key: key.clone(), reason };
+    let path = decode_key(&item).map_err(malformed)?;
+    item.remove(PK);
+    item.remove(SK);
+    let version = match item.remove(VERSION) {
+        Some(AttributeValue::N(digits)) => {
+            canonical_integer(&digits).and_then(|number| u64::try_from(number).ok())
+        }
+        _ => None,
+    };
+    let version = version.ok_or_else(|| malformed(format!("{VERSION} is no version")))?;
+    let envelope = match item.remove(ENVELOPE) {
+        Some(AttributeValue::B(bytes)) => bytes.into_inner(),
+        _ => return Err(malformed(format!("{ENVELOPE} is missing or no byte string"))),
+    };
+    let mut attributes = ItemAttributes::default();
+    for (name, value) in item {
+        let value = decode_value(value).ok_or_else(|| {
+            malformed(format!("the attribute {name:?} has a type that this store does not write"))
+        })?;
+        attributes.insert(name, value).map_err(|error| malformed(error.to_string()))?;
+    }
+    Ok(StoredRecord { path, version, envelope, attributes })
+}
+
+/// The envelope's write id and the record's version and creation time, read without any check: what a write
+/// whose answer was lost compares with its own.
+pub(crate) struct Trace<'a> {
+    pub(crate) write_id: Option<&'a [u8]>,
+    pub(crate) version: Option<u64>,
+    pub(crate) created: Option<i64>,
+}
+
+pub(crate) fn trace(item: &Item) -> Trace<'_> {
+    let number = |name| match item.get(name) {
+        Some(AttributeValue::N(digits)) => canonical_integer(digits),
+        _ => None,
+    };
+    let write_id = match item.get(ENVELOPE) {
+        Some(AttributeValue::B(bytes)) => bytes.as_ref().get(..WRITE_ID_LEN),
+        _ => None,
+    };
+    Trace { write_id, version: number(VERSION).and_then(|n| u64::try_from(n).ok()), created: number(CREATED) }
+}
+
+fn decode_key(item: &Item) -> Result<RecordPath, String> {
+    let text = |name| match item.get(name) {
+        Some(AttributeValue::S(text)) => Ok(text.as_str()),
+        _ => Err(format!("{name} is no string")),
+    };
+    let (tenant, collection) = text(PK)?
+        .strip_prefix("R#")
+        .and_then(|rest| rest.split_once('#'))
+        .ok_or_else(|| "its partition key is not R#tenant#collection".to_owned())?;
+    let (kind, id) = text(SK)?.split_once('#').ok_or_else(|| "its sort key is not kind#id".to_owned())?;
+    let name = |error: blue_address::NameError| error.to_string();
+    Ok(RecordPath {
+        tenant: Tenant::new(tenant).map_err(name)?,
+        collection: Collection::new(collection).map_err(name)?,
+        kind: Kind::new(kind).map_err(name)?,
+        id: RecordId::new(id).map_err(name)?,
+    })
+}
+
+fn decode_value(value: AttributeValue) -> Option<Value> {
+    match value {
+        AttributeValue::S(text) => Some(Value::String(text)),
+        AttributeValue::N(digits) => canonical_integer(&digits).map(Value::Integer),
+        AttributeValue::Bool(bit) => Some(Value::Bool(bit)),
+        AttributeValue::B(bytes) => Some(Value::Bytes(bytes.into_inner())),
+        _ => None,
+    }
+}
+
+/// The i64 whose one decimal text this is.
+pub(crate) fn canonical_integer(digits: &str) -> Option<i64> {
+    digits.parse().ok().filter(|number: &i64| number.to_string() == digits)
+}
+
+/// `pk/sk`, for messages.
+pub(crate) fn describe_key(item: &Item) -> String {
+    let text = |name| match item.get(name) {
+        Some(AttributeValue::S(text)) => text.as_str(),
+        _ => "?",
+    };
+    format!("{:?} {:?}", text(PK), text(SK))
+}
+
+#[cfg(test)]
+mod tests {
+    use blue_address::Attributes;
+
+    use super::*;
+
+    fn record() -> StoredRecord {
+        let system = SystemAttributes { payload_type: PayloadType::Json, created: 5, updated: 6 };
+        let attributes = Attributes::new()
+            .with("n", -3)
+            .unwrap()
+            .with("s", "")
+            .unwrap()
+            .with("b", true)
+            .unwrap()
+            .with("x", vec![1, 2])
+            .unwrap();
+        StoredRecord {
+            path: "alice/inbox/note/a#b/c".parse().unwrap(),
+            version: 7,
+            envelope: vec![9; 117],
+            attributes: system.added_to(attributes),
+        }
+    }
+
+    #[test]
+    fn what_is_encoded_decodes_to_itself() {
+        assert_eq!(decode(encode(record()).unwrap()).unwrap(), record());
+    }
+
+    #[test]
+    fn a_number_has_one_text() {
+        for good in ["0", "-1", "9223372036854775807", "-9223372036854775808"] {
+            assert_eq!(canonical_integer(good).unwrap().to_string(), good);
+        }
+        for bad in ["", "-0", "+1", "01", "1.0", "1e3", " 1", "9223372036854775808", "-"] {
+            assert_eq!(canonical_integer(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_this_store_does_not_write_is_malformed() {
+        let with = |name: &str, value: AttributeValue| {
+            let mut item = encode(record()).unwrap();
+            item.insert(name.to_owned(), value);
+            decode(item).unwrap_err().reason
+        };
+        assert_eq!(
+            with("n", AttributeValue::N("1.5".into())),
+            "the attribute \"n\" has a type that this store does not write"
+        );
+        assert!(with("s", AttributeValue::Null(true)).contains("\"s\""));
+        assert!(with("s", AttributeValue::L(vec![])).contains("\"s\""));
+        assert!(with("s", AttributeValue::Ss(vec!["a".into()])).contains("\"s\""));
+        assert_eq!(with("_v", AttributeValue::N("-1".into())), "_v is no version");
+        assert_eq!(with("_v", AttributeValue::S("7".into())), "_v is no version");
+        assert_eq!(with("_e", AttributeValue::S("x".into())), "_e is missing or no byte string");
+        assert_eq!(with("sk", AttributeValue::S("note".into())), "its sort key is not kind#id");
+        assert_eq!(with("sk", AttributeValue::S("note#".into())), "the record id is empty");
+        assert_eq!(
+            with("pk", AttributeValue::S("X#a#b".into())),
+            "its partition key is not R#tenant#collection"
+        );
+    }
+
+    #[test]
+    fn an_item_one_byte_too_large_is_refused() {
+        let mut record = record();
+        let rest = size::item_size(&encode(record.clone()).unwrap()) - record.envelope.len();
+        record.envelope = vec![0; size::MAX_ITEM_SIZE - rest];
+        encode(record.clone()).unwrap();
+        record.envelope.push(0);
+        assert!(matches!(encode(record), Err(StoreError::TooLarge { size: 409_601 })));
+    }
+
+    #[test]
+    fn system_attributes_are_found_again() {
+        let attributes = record().attributes;
+        let found = SystemAttributes::of(&attributes).unwrap();
+        assert_eq!((found.created, found.updated, found.payload_type), (5, 6, PayloadType::Json));
+        assert_eq!(SystemAttributes::of(&ItemAttributes::default()), Err("_t"));
+        assert_eq!(attributes.into_callers().len(), 4);
+    }
+}

@@ -1,0 +1,43 @@
+//! One DynamoDB table of sealed records: its layout, its conditional writes, its queries.
+//!
+//! - [`Table`]: a table by name: created, examined, initialised, deleted.
+//! - [`Store`]: the records, key items and directory of an initialised table.
+//! - [`StoredRecord`], [`Revision`]: a record as it lies there, and the exact state a write expects.
+//!
+//! It sees ciphertext only: it knows envelopes as bytes with a [`WRITE_ID_LEN`] that identifies them, and names
+//! no key and no plaintext. The layout is specified in `docs/table.md` of the repository. Every call ends
+//! within [`Deadlines`]; the SDK's own retries are switched off. Most people want the facade,
+//! `blue-encrypted-store`.
+//!
+//! ```no_run
+//! use blue_store::{Deadlines, Table};
+//!
+//! # async fn example(client: aws_sdk_dynamodb::Client) -> Result<(), Box<dyn std::error::Error>> {
+//! let table = Table::new(&client, "notes", Deadlines::default());
+//! let state = table.examine(None).await?;
+//! println!("{} is DynamoDB Local's: {}", state.description.arn, state.description.is_dynamodb_local());
+//! # Ok(())
+//! # }
+//! ```
+
+mod calls;
+mod error;
+mod item;
+mod keys;
+mod meta;
+mod outcome;
+mod records;
+mod size;
+mod table;
+
+/// Names, addresses and attributes: the crate `blue-address`.
+pub use blue_address as address;
+
+pub use calls::{Deadline, Deadlines};
+pub use error::{MalformedItem, StoreError, TableError};
+pub use item::{PayloadType, Revision, StoredRecord, SystemAttributes, WRITE_ID_LEN};
+pub use keys::{KeyInserted, KeyItem, KeyItems, KeyPartition};
+pub use meta::Meta;
+pub use records::{Current, Cursor, DeleteOutcome, Page, Put, PutOutcome, RecordWrite, Store};
+pub use size::MAX_ITEM_SIZE;
+pub use table::{Description, Examined, Table};

@@ -1,0 +1,63 @@
+//! How large an item is, before it is sent.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+/// The most bytes an item may have, names included: 400 KiB.
+pub const MAX_ITEM_SIZE: usize = 409_600;
+
+/// The size of an item as DynamoDB counts it: names and strings in bytes of UTF-8, binary values in raw bytes,
+/// a bool one byte, a number one byte and one for each pair of significant digits, one more if it is negative.
+pub(crate) fn item_size(item: &HashMap<String, AttributeValue>) -> usize {
+    item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
+}
+
+fn value_size(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => number_size(digits),
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
+        // The other types are never written by this store; one byte is their least.
+        _ => 1,
+    }
+}
+
+/// The size of a canonical whole number. DynamoDB keeps pairs of decimal digits, so trailing zeros count only
+/// where they share a pair with another digit.
+fn number_size(number: &str) -> usize {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    if digits == "0" {
+        return 1;
+    }
+    let mut significant = digits;
+    while let Some(shorter) = significant.strip_suffix("00") {
+        significant = shorter;
+    }
+    let sign = usize::from(digits.len() < number.len());
+    1 + significant.len().div_ceil(2) + sign
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by growing an item to the limit in DynamoDB Local.
+    #[test]
+    fn numbers_are_counted_in_pairs_of_digits() {
+        for (number, size) in [
+            ("0", 1),
+            ("1", 2),
+            ("12", 2),
+            ("123", 3),
+            ("1234", 3),
+            ("-1234", 4),
+            ("1000", 2),
+            ("1700000000000000", 2),
+            ("9223372036854775807", 11),
+            ("-9223372036854775808", 12),
+        ] {
+            assert_eq!(number_size(number), size, "{number}");
+        }
+    }
+}

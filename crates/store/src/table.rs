@@ -1,0 +1,312 @@
+//! The table itself: whether it is there, whether it is ours, and how it comes and goes.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::{
+    Client,
+    config::retry::RetryConfig,
+    types::{
+        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableDescription,
+        TableStatus, TimeToLiveStatus,
+    },
+};
+use blue_address::Namespace;
+
+use crate::{
+    Deadlines, Meta, Store, StoreError, TableError,
+    calls::{GaveUp, backoff, call, service_error},
+    item::{Condition, PK, SK},
+    meta::meta_key,
+};
+
+/// How long a table may take to be created or deleted.
+const SETTLING: Duration = Duration::from_secs(120);
+
+/// A table by name. It need not exist yet.
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub(crate) client: Client,
+    pub(crate) name: String,
+    pub(crate) deadlines: Deadlines,
+}
+
+/// What DynamoDB says of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Description {
+    /// Its ARN.
+    pub arn: String,
+    /// Its id, if the service gives one. A restored table has another.
+    pub table_id: Option<String>,
+}
+
+impl Description {
+    /// Whether this is a table of DynamoDB Local. Its ARN decides, which no account of AWS can have; the
+    /// endpoint does not.
+    #[must_use]
+    pub fn is_dynamodb_local(&self) -> bool {
+        self.arn.starts_with("arn:aws:dynamodb:ddblocal:000000000000:")
+    }
+}
+
+/// A table that is fit to be a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Examined {
+    /// What DynamoDB says of it.
+    pub description: Description,
+    /// What it says of itself; nothing yet if it is empty.
+    pub meta: Option<Meta>,
+}
+
+impl Table {
+    /// The table `name` as `client` reaches it. The client's own retries are switched off for it; this crate
+    /// retries itself.
+    #[must_use]
+    pub fn new(client: &Client, name: impl Into<String>, deadlines: Deadlines) -> Self {
+        let config = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
+        Self { client: Client::from_conf(config), name: name.into(), deadlines }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What DynamoDB says of it, or `None` if there is no such table.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB does not answer or denies it.
+    pub async fn describe(&self) -> Result<Option<Description>, StoreError> {
+        Ok(self.describe_in_full().await?.map(|table| description(&table)))
+    }
+
+    /// Looks whether the table can serve as a store: its schema, that nothing deletes its items unseen, that
+    /// no other Region writes it, and that it is either empty or already a store.
+    ///
+    /// # Errors
+    /// [`StoreError::TableMissing`] if it is not there, else the [`TableError`] that says what stands against it.
+    pub async fn examine(&self, writer_region: Option<&str>) -> Result<Examined, TableError> {
+        let table = self.describe_in_full().await?.ok_or_else(|| self.missing())?;
+        self.check_schema(&table)?;
+        self.check_replicas(&table, writer_region)?;
+        self.check_time_to_live().await?;
+        let meta = self.read_meta().await?;
+        if meta.is_none() && !self.is_empty().await? {
+            return Err(TableError::NotOurs { table: self.name.clone() });
+        }
+        Ok(Examined { description: description(&table), meta })
+    }
+
+    /// Creates the table with on-demand capacity and waits until it is active. An existing table is left as
+    /// it is.
+    ///
+    /// # Errors
+    /// [`TableError::NotActive`] if that takes longer than two minutes.
+    pub async fn create(&self) -> Result<(), TableError> {
+        if self.describe().await?.is_none() {
+            let request = self
+                .client
+                .create_table()
+                .table_name(&self.name)
+                .billing_mode(BillingMode::PayPerRequest)
+                .set_attribute_definitions(Some([PK, SK].map(string_attribute).into()))
+                .set_key_schema(Some(vec![key_element(PK, KeyType::Hash), key_element(SK, KeyType::Range)]));
+            let created = call("CreateTable", self.deadlines.start(), || request.clone().send()).await;
+            match created.map_err(GaveUp::unavailable)?.answer {
+                Ok(_) => {}
+                Err(error) if error.is_resource_in_use_exception() => {}
+                Err(error) => return Err(service_error("CreateTable", &self.name, error).into()),
+            }
+        }
+        self.wait_for(Some(TableStatus::Active)).await
+    }
+
+    /// Deletes the table with everything in it and waits until it is gone. A table that is not there is fine.
+    ///
+    /// # Errors
+    /// [`TableError::NotActive`] if that takes longer than two minutes.
+    pub async fn delete(&self) -> Result<(), TableError> {
+        let request = self.client.delete_table().table_name(&self.name);
+        let deleted = call("DeleteTable", self.deadlines.start(), || request.clone().send()).await;
+        match deleted.map_err(GaveUp::unavailable)?.answer {
+            Ok(_) => {}
+            Err(error) if error.is_resource_not_found_exception() => {}
+            Err(error) => return Err(service_error("DeleteTable", &self.name, error).into()),
+        }
+        self.wait_for(None).await
+    }
+
+    /// Makes an empty table a store, and gives back its META: `meta`, or what another process wrote first.
+    ///
+    /// # Errors
+    /// [`TableError`] if it cannot be written or read.
+    pub async fn initialise(&self, meta: &Meta) -> Result<Meta, TableError> {
+        let condition = Condition::absent();
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(meta.encode()))
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(Some(condition.names));
+        let put = call("PutItem", self.deadlines.start(), || request.clone().send()).await;
+        match put.map_err(GaveUp::unavailable)?.answer {
+            Ok(_) => {}
+            Err(error) if error.is_conditional_check_failed_exception() => {}
+            Err(error) => return Err(service_error("PutItem", &self.name, error).into()),
+        }
+        // Read what stands there, not what was sent: an unanswered attempt may have been overtaken.
+        self.read_meta().await?.ok_or_else(|| TableError::NotOurs { table: self.name.clone() })
+    }
+
+    /// The store in this table, whose META must be of `namespace`.
+    ///
+    /// # Errors
+    /// [`TableError::Namespace`].
+    pub fn open(self, meta: &Meta, namespace: &Namespace) -> Result<Store, TableError> {
+        if meta.namespace == namespace.as_str() {
+            Ok(Store::new(self))
+        } else {
+            Err(TableError::Namespace {
+                table: self.name,
+                found: meta.namespace.clone(),
+                configured: namespace.to_string(),
+            })
+        }
+    }
+
+    async fn describe_in_full(&self) -> Result<Option<TableDescription>, StoreError> {
+        let request = self.client.describe_table().table_name(&self.name);
+        let described = call("DescribeTable", self.deadlines.start(), || request.clone().send()).await;
+        match described.map_err(GaveUp::unavailable)?.answer {
+            Ok(answer) => Ok(answer.table),
+            Err(error) if error.is_resource_not_found_exception() => Ok(None),
+            Err(error) => Err(service_error("DescribeTable", &self.name, error)),
+        }
+    }
+
+    fn missing(&self) -> StoreError {
+        StoreError::TableMissing { table: self.name.clone() }
+    }
+
+    fn check_schema(&self, table: &TableDescription) -> Result<(), TableError> {
+        let keys: Vec<_> =
+            table.key_schema().iter().map(|k| (k.attribute_name(), k.key_type().as_str())).collect();
+        let not_strings: Vec<_> = table
+            .attribute_definitions()
+            .iter()
+            .filter(|a| {
+                matches!(a.attribute_name(), PK | SK) && *a.attribute_type() != ScalarAttributeType::S
+            })
+            .map(AttributeDefinition::attribute_name)
+            .collect();
+        let difference = if keys != [(PK, "HASH"), (SK, "RANGE")] {
+            let found: Vec<_> = keys.iter().map(|(name, kind)| format!("{name} ({kind})")).collect();
+            format!("its keys are {}, not pk (HASH), sk (RANGE)", found.join(", "))
+        } else if not_strings.is_empty() {
+            return Ok(());
+        } else {
+            format!("{} should be of type S (string)", not_strings.join(" and "))
+        };
+        Err(TableError::Schema { table: self.name.clone(), difference })
+    }
+
+    fn check_replicas(
+        &self,
+        table: &TableDescription,
+        writer_region: Option<&str>,
+    ) -> Result<(), TableError> {
+        let replicas: Vec<String> =
+            table.replicas().iter().filter_map(|replica| replica.region_name().map(str::to_owned)).collect();
+        let region = self.client.config().region().map_or("unknown", AsRef::as_ref);
+        if replicas.is_empty() || writer_region == Some(region) {
+            return Ok(());
+        }
+        Err(TableError::Replicated {
+            table: self.name.clone(),
+            replicas,
+            writer_region: writer_region.map(str::to_owned),
+            region: region.to_owned(),
+        })
+    }
+
+    async fn check_time_to_live(&self) -> Result<(), TableError> {
+        let request = self.client.describe_time_to_live().table_name(&self.name);
+        let described = call("DescribeTimeToLive", self.deadlines.start(), || request.clone().send()).await;
+        let answer = described.map_err(GaveUp::unavailable)?.answer;
+        let answer = answer.map_err(|error| service_error("DescribeTimeToLive", &self.name, error))?;
+        match answer.time_to_live_description {
+            Some(ttl)
+                if matches!(
+                    ttl.time_to_live_status,
+                    Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)
+                ) =>
+            {
+                Err(TableError::TimeToLive {
+                    table: self.name.clone(),
+                    attribute: ttl.attribute_name.unwrap_or_default(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn read_meta(&self) -> Result<Option<Meta>, TableError> {
+        let request =
+            self.client.get_item().table_name(&self.name).set_key(Some(meta_key())).consistent_read(true);
+        let got = call("GetItem", self.deadlines.start(), || request.clone().send()).await;
+        let answer = got.map_err(GaveUp::unavailable)?.answer;
+        let answer = answer.map_err(|error| service_error("GetItem", &self.name, error))?;
+        answer.item.map(|item| Meta::decode(&self.name, &item)).transpose()
+    }
+
+    async fn is_empty(&self) -> Result<bool, StoreError> {
+        let request = self.client.scan().table_name(&self.name).limit(1).consistent_read(true);
+        let scanned = call("Scan", self.deadlines.start(), || request.clone().send()).await;
+        let answer = scanned.map_err(GaveUp::unavailable)?.answer;
+        let answer = answer.map_err(|error| service_error("Scan", &self.name, error))?;
+        Ok(answer.items().is_empty())
+    }
+
+    /// Waits until the table has `status`; `None`: until it is gone.
+    async fn wait_for(&self, status: Option<TableStatus>) -> Result<(), TableError> {
+        let deadline = Instant::now() + SETTLING;
+        for attempt in 0.. {
+            let found = self.describe_in_full().await?.and_then(|table| table.table_status);
+            if found == status {
+                break;
+            }
+            if Instant::now() >= deadline {
+                let status = found.map_or("missing".to_owned(), |status| status.as_str().to_lowercase());
+                return Err(TableError::NotActive { table: self.name.clone(), status });
+            }
+            tokio::time::sleep(backoff(attempt)).await;
+        }
+        Ok(())
+    }
+}
+
+fn description(table: &TableDescription) -> Description {
+    Description {
+        arn: table.table_arn().unwrap_or_default().to_owned(),
+        table_id: table.table_id().map(str::to_owned),
+    }
+}
+
+fn string_attribute(name: &str) -> AttributeDefinition {
+    AttributeDefinition::builder()
+        .attribute_name(name)
+        .attribute_type(ScalarAttributeType::S)
+        .build()
+        .expect("name and type are set")
+}
+
+fn key_element(name: &str, key_type: KeyType) -> KeySchemaElement {
+    KeySchemaElement::builder()
+        .attribute_name(name)
+        .key_type(key_type)
+        .build()
+        .expect("name and type are set")
+}
