@@ -1,0 +1,297 @@
+//! From configuration to an opened store.
+
+use std::{path::PathBuf, sync::Arc};
+
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_dynamodb::Client;
+use aws_smithy_http_client::tls;
+use blue_address::Namespace;
+use blue_keys::{KeyFile, KeyProvider, Keyring, KeyringConfig, LocalFile, LocalFileError, UmkId};
+use blue_store::{Deadlines, Examined, Meta, Table};
+
+use crate::{
+    EncryptedStore, LocalReset, OpenError, Padding, ResetError,
+    keks::{TableKeks, now_micros},
+    store::{Inner, Turns},
+};
+
+/// The namespace of a store whose builder names none.
+pub const DEFAULT_NAMESPACE: &str = "default";
+
+/// Where the user master key comes from.
+pub enum KeySource {
+    /// A key file, or the place for one.
+    File(KeyFile),
+    /// Any provider.
+    Provider(Arc<dyn KeyProvider>),
+}
+
+impl From<KeyFile> for KeySource {
+    fn from(file: KeyFile) -> Self {
+        Self::File(file)
+    }
+}
+
+impl From<LocalFile> for KeySource {
+    fn from(file: LocalFile) -> Self {
+        Self::File(KeyFile::Present(file))
+    }
+}
+
+impl From<Arc<dyn KeyProvider>> for KeySource {
+    fn from(provider: Arc<dyn KeyProvider>) -> Self {
+        Self::Provider(provider)
+    }
+}
+
+/// Configures and opens an [`EncryptedStore`]. Table and keys are required; the rest has defaults.
+///
+/// Where DynamoDB is reached follows the AWS SDK's own configuration: `AWS_REGION`, credentials, profiles, and
+/// `AWS_ENDPOINT_URL_DYNAMODB`, which is all that sends it to DynamoDB Local.
+#[derive(Default)]
+pub struct Builder {
+    table: Option<String>,
+    namespace: Option<String>,
+    keys: Option<KeySource>,
+    client: Option<Client>,
+    endpoint_url: Option<String>,
+    region: Option<String>,
+    writer_region: Option<String>,
+    deadlines: Deadlines,
+    keyring: KeyringConfig,
+    padding: Padding,
+}
+
+impl Builder {
+    /// The table's name.
+    #[must_use]
+    pub fn table(mut self, name: impl Into<String>) -> Self {
+        self.table = Some(name.into());
+        self
+    }
+
+    /// The namespace, fixed with the table's first use. Default: [`DEFAULT_NAMESPACE`].
+    #[must_use]
+    pub fn namespace(mut self, name: impl Into<String>) -> Self {
+        self.namespace = Some(name.into());
+        self
+    }
+
+    /// The source of the user master key: [`LocalFile::open_or_create`], or an `Arc` of any provider.
+    #[must_use]
+    pub fn keys(mut self, keys: impl Into<KeySource>) -> Self {
+        self.keys = Some(keys.into());
+        self
+    }
+
+    /// A DynamoDB client of your own. Its retries are switched off; [`Self::endpoint_url`] and
+    /// [`Self::region`] do not touch it.
+    #[must_use]
+    pub fn client(mut self, client: Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// Overrides the endpoint that the SDK's configuration gives.
+    #[must_use]
+    pub fn endpoint_url(mut self, url: impl Into<String>) -> Self {
+        self.endpoint_url = Some(url.into());
+        self
+    }
+
+    /// Overrides the Region that the SDK's configuration gives.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// The one Region that writes a replicated table. A table with replicas is refused without it, and outside
+    /// it.
+    #[must_use]
+    pub fn writer_region(mut self, region: impl Into<String>) -> Self {
+        self.writer_region = Some(region.into());
+        self
+    }
+
+    /// How long requests and operations may take.
+    #[must_use]
+    pub fn deadlines(mut self, deadlines: Deadlines) -> Self {
+        self.deadlines = deadlines;
+        self
+    }
+
+    /// How long and how many keys are kept in memory.
+    #[must_use]
+    pub fn keyring(mut self, config: KeyringConfig) -> Self {
+        self.keyring = config;
+        self
+    }
+
+    /// Whether JSON content is padded. Default: it is not.
+    #[must_use]
+    pub fn padding(mut self, padding: Padding) -> Self {
+        self.padding = padding;
+        self
+    }
+
+    /// Opens an existing table. An empty one becomes a store, with a fresh key file if its place is vacant; a
+    /// missing table is never created.
+    ///
+    /// # Errors
+    /// [`OpenError`]. Nothing was generated or written then, with one exception: a key file that was just
+    /// created stays if the table cannot be written after it.
+    pub async fn open(self) -> Result<EncryptedStore, OpenError> {
+        self.establish(false).await
+    }
+
+    /// Creates the table if it is missing (on-demand capacity), then opens it as [`Self::open`] does. Safe to
+    /// repeat.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn init(self) -> Result<EncryptedStore, OpenError> {
+        self.establish(true).await
+    }
+
+    /// Prepares to wipe a local database whose key is lost: looks whether that may be done at all, changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`ResetError`] unless the key is a file and the table one of DynamoDB Local (its ARN decides) or missing.
+    pub async fn local_reset(self) -> Result<LocalReset, ResetError> {
+        let path = match &self.keys {
+            Some(KeySource::File(KeyFile::Present(file))) => file.path().to_owned(),
+            Some(KeySource::File(KeyFile::Vacant(path))) => path.clone(),
+            _ => return Err(ResetError::NotLocalKey),
+        };
+        self.local_reset_at(path).await
+    }
+
+    /// As [`Self::local_reset`], for a key file that cannot even be opened.
+    ///
+    /// # Errors
+    /// [`ResetError`].
+    pub async fn local_reset_at(self, key_path: PathBuf) -> Result<LocalReset, ResetError> {
+        let table = self.connect().await?;
+        let namespace = self.checked_namespace()?;
+        LocalReset::prepare(table, namespace, key_path).await
+    }
+
+    async fn establish(self, create: bool) -> Result<EncryptedStore, OpenError> {
+        let namespace = self.checked_namespace()?;
+        let table = self.connect().await?;
+        let Self { keys, writer_region, deadlines, keyring, padding, .. } = self;
+        let keys = keys.ok_or(OpenError::Incomplete { what: "key source" })?;
+
+        if create {
+            table.create().await?;
+        }
+        let Examined { meta, description, .. } = table.examine(writer_region.as_deref()).await?;
+        let (meta, provider) = match meta {
+            Some(meta) => {
+                let provider = existing_provider(keys, &table, &meta)?;
+                (meta, provider)
+            }
+            None => {
+                let provider = any_provider(keys)?;
+                let meta = initial_meta(&namespace, provider.umk_id(), description.table_id);
+                (table.initialise(&meta).await?, provider)
+            }
+        };
+        let name = table.name().to_owned();
+        let store = Arc::new(table.open(&meta, &namespace)?);
+        check_umk(&name, &meta, provider.as_ref(), None)?;
+
+        let keks = Arc::new(TableKeks { store: store.clone(), deadlines });
+        let keyring = Keyring::new(namespace.clone(), provider, keks, keyring);
+        let inner = Inner { namespace, store, keyring, deadlines, padding, turns: Turns::new() };
+        Ok(EncryptedStore { inner: Arc::new(inner) })
+    }
+
+    fn checked_namespace(&self) -> Result<Namespace, OpenError> {
+        Ok(Namespace::new(self.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE))?)
+    }
+
+    async fn connect(&self) -> Result<Table, OpenError> {
+        let name = self.table.clone().ok_or(OpenError::Incomplete { what: "table" })?;
+        let client = match &self.client {
+            Some(client) => client.clone(),
+            None => self.load_client().await,
+        };
+        Ok(Table::new(&client, name, self.deadlines))
+    }
+
+    /// A client from the SDK's own configuration, with TLS by ring.
+    async fn load_client(&self) -> Client {
+        let crypto = tls::rustls_provider::CryptoMode::Ring;
+        let http =
+            aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(crypto)).build_https();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
+        if let Some(region) = &self.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(url) = &self.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        Client::new(&loader.load().await)
+    }
+}
+
+pub(crate) fn initial_meta(namespace: &Namespace, umk_id: &UmkId, table_id: Option<String>) -> Meta {
+    Meta {
+        namespace: namespace.to_string(),
+        provider: umk_id.provider().to_owned(),
+        umk_id: umk_id.as_str().to_owned(),
+        created: now_micros(),
+        table_id,
+    }
+}
+
+/// The provider for a table that depends on a key already. None is generated.
+fn existing_provider(keys: KeySource, table: &Table, meta: &Meta) -> Result<Arc<dyn KeyProvider>, OpenError> {
+    let file = match keys {
+        KeySource::Provider(provider) => return Ok(provider),
+        KeySource::File(KeyFile::Present(file)) => file,
+        // Another process may have filled the place since it was looked at.
+        KeySource::File(KeyFile::Vacant(path)) => match LocalFile::open(path) {
+            Ok(file) => file,
+            Err(LocalFileError::NotFound { path }) => {
+                let (table, recorded) = (table.name().to_owned(), UmkId::new(&meta.umk_id));
+                return Err(OpenError::LocalKeyMissing { table, path, recorded });
+            }
+            Err(error) => return Err(error.into()),
+        },
+    };
+    check_umk(table.name(), meta, &file, Some(&file))?;
+    Ok(Arc::new(file))
+}
+
+/// The provider for a table that depends on no key yet.
+fn any_provider(keys: KeySource) -> Result<Arc<dyn KeyProvider>, OpenError> {
+    match keys {
+        KeySource::Provider(provider) => Ok(provider),
+        KeySource::File(KeyFile::Present(file)) => Ok(Arc::new(file)),
+        KeySource::File(KeyFile::Vacant(path)) => match LocalFile::create(path) {
+            Ok(file) => Ok(Arc::new(file)),
+            Err(LocalFileError::AlreadyExists { path }) => Ok(Arc::new(LocalFile::open(path)?)),
+            Err(error) => Err(error.into()),
+        },
+    }
+}
+
+fn check_umk(
+    table: &str,
+    meta: &Meta,
+    provider: &dyn KeyProvider,
+    file: Option<&LocalFile>,
+) -> Result<(), OpenError> {
+    let (table, recorded, found) = (table.to_owned(), UmkId::new(&meta.umk_id), provider.umk_id().clone());
+    match file {
+        _ if recorded == found => Ok(()),
+        Some(file) if recorded.is_local() => {
+            Err(OpenError::LocalKeyChanged { table, path: file.path().to_owned(), recorded, found })
+        }
+        _ => Err(OpenError::OtherUmk { table, recorded, found }),
+    }
+}

@@ -1,0 +1,321 @@
+//! One tenant's records.
+
+use std::{sync::Arc, time::Instant};
+
+use blue_address::{Attributes, Kind, NameError, RecordId, RecordPath};
+use blue_store::{Page, StoreError};
+use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::{Entry, Key, Payload, ReadError, Record, Tampered, WriteError, commit::Content, store::Inner};
+
+/// How many records a listing asks for at once.
+const PAGE: i32 = 256;
+
+/// What a write expects to find at its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// Anything: creates the record or replaces the one that is there, unless that was tampered with.
+    Upsert,
+    /// Nothing: creates the record.
+    Create,
+    /// The record with this version: replaces it.
+    Replace(u64),
+}
+
+/// What a delete expects to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delete {
+    /// Anything, even a record that no longer opens.
+    Any,
+    /// The record with this version.
+    Version(u64),
+}
+
+/// One tenant's part of a store.
+#[derive(Clone)]
+pub struct Tenant {
+    inner: Arc<Inner>,
+    name: blue_address::Tenant,
+}
+
+impl Tenant {
+    pub(crate) fn new(inner: Arc<Inner>, name: blue_address::Tenant) -> Self {
+        Self { inner, name }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &blue_address::Tenant {
+        &self.name
+    }
+
+    /// One of its collections. It need not exist; it does once a record is written.
+    ///
+    /// # Errors
+    /// [`NameError`] if the name breaks the rules.
+    pub fn collection(&self, name: impl AsRef<str>) -> Result<Collection, NameError> {
+        let name = blue_address::Collection::new(name)?;
+        Ok(Collection { inner: self.inner.clone(), tenant: self.name.clone(), name })
+    }
+
+    /// All its collections that ever had a record, ascending by name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn collections(&self) -> Result<Vec<blue_address::Collection>, StoreError> {
+        self.inner.store.collections(&self.name, self.inner.deadlines.start()).await
+    }
+}
+
+/// A collection of one tenant: records of any kinds, sealed under the tenant's key.
+///
+/// The methods that take a type use its [`Record::KIND`]; those with `payload` take any kind and content.
+/// Every operation ends within the store's deadline.
+#[derive(Clone)]
+pub struct Collection {
+    inner: Arc<Inner>,
+    tenant: blue_address::Tenant,
+    name: blue_address::Collection,
+}
+
+impl Collection {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &blue_address::Collection {
+        &self.name
+    }
+
+    /// Writes a record, whether or not one is there ([`Put::Upsert`]), and returns its version.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub async fn put<T: Record>(&self, record: &T) -> Result<u64, WriteError> {
+        self.put_if(record, Put::Upsert).await
+    }
+
+    /// Writes a record if what `put` expects is there, and returns its version.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub async fn put_if<T: Record>(&self, record: &T, put: Put) -> Result<u64, WriteError> {
+        let path = self.path(key::<T>(record.id())?);
+        self.inner.put(&path, &content(&path, record)?, put).await
+    }
+
+    /// Reads a record; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn get<T: Record + DeserializeOwned>(
+        &self,
+        id: impl AsRef<str>,
+    ) -> Result<Option<T>, ReadError> {
+        Ok(self.get_entry(id).await?.map(|entry| entry.value))
+    }
+
+    /// Reads a record with its version, times and attributes; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn get_entry<T: Record + DeserializeOwned>(
+        &self,
+        id: impl AsRef<str>,
+    ) -> Result<Option<Entry<T>>, ReadError> {
+        match self.get_payload(&key::<T>(id)?).await? {
+            None => Ok(None),
+            Some(entry) => self.typed(entry).map(Some),
+        }
+    }
+
+    /// All records of one type, ascending by the bytes of their ids. A record that does not open or does not
+    /// fit the type is an `Err` of its own and hides no other; after [`ReadError::Store`] the stream ends.
+    pub fn list<T: Record + DeserializeOwned + Send + 'static>(
+        &self,
+    ) -> BoxStream<'static, Result<T, ReadError>> {
+        self.list_entries().map_ok(|entry| entry.value).boxed()
+    }
+
+    /// As [`Self::list`], with versions, times and attributes.
+    pub fn list_entries<T: Record + DeserializeOwned + Send + 'static>(
+        &self,
+    ) -> BoxStream<'static, Result<Entry<T>, ReadError>> {
+        let this = self.clone();
+        match Kind::new(T::KIND) {
+            Ok(kind) => self
+                .list_payloads(Some(kind))
+                .map(move |entry| entry.and_then(|entry| this.typed(entry)))
+                .boxed(),
+            Err(error) => stream::once(async { Err(error.into()) }).boxed(),
+        }
+    }
+
+    /// Reads a record, changes it by `edit`, and writes it, unless somebody else wrote it meanwhile; then again,
+    /// until the deadline. `edit` may therefore run more than once. Updates of one record within a process take
+    /// turns. Returns the record as written.
+    ///
+    /// # Errors
+    /// [`WriteError::NotFound`] if there is no such record, [`WriteError::Conflict`] if others kept changing it,
+    /// or any other [`WriteError`].
+    pub async fn update<T: Record + DeserializeOwned>(
+        &self,
+        id: impl AsRef<str>,
+        mut edit: impl FnMut(&mut T),
+    ) -> Result<Entry<T>, WriteError> {
+        let path = self.path(key::<T>(id)?);
+        let (written, mut entry) = self
+            .inner
+            .update(&path, |entry| {
+                let mut entry = entry.try_map(decode).map_err(|source: Option<serde_json::Error>| {
+                    WriteError::Type { address: path.to_string(), source }
+                })?;
+                edit(&mut entry.value);
+                if entry.value.id() != path.id.as_str() {
+                    let id = entry.value.id().to_owned();
+                    return Err(WriteError::Moved { address: path.to_string(), id });
+                }
+                let content = content(&path, &entry.value)?;
+                entry.attributes = content.attributes.clone();
+                Ok((content, entry))
+            })
+            .await?;
+        entry.version = written.version;
+        entry.updated = written.updated;
+        Ok(entry)
+    }
+
+    /// Deletes a record; says whether there was one.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub async fn delete<T: Record>(&self, id: impl AsRef<str>, delete: Delete) -> Result<bool, WriteError> {
+        self.delete_payload(&key::<T>(id)?, delete).await
+    }
+
+    /// Writes bytes, as they are.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub async fn put_bytes(
+        &self,
+        key: &Key,
+        bytes: impl Into<Vec<u8>>,
+        attributes: Attributes,
+        put: Put,
+    ) -> Result<u64, WriteError> {
+        self.put_payload(key, Payload::Bytes(bytes.into()), attributes, put).await
+    }
+
+    /// Reads bytes; `None` if there is no such record.
+    ///
+    /// # Errors
+    /// [`ReadError`]; [`ReadError::Type`] if the record holds JSON.
+    pub async fn get_bytes(&self, key: &Key) -> Result<Option<Vec<u8>>, ReadError> {
+        match self.get_payload(key).await? {
+            None => Ok(None),
+            Some(Entry { value: Payload::Bytes(bytes), .. }) => Ok(Some(bytes)),
+            Some(_) => Err(ReadError::Type { address: self.path(key.clone()).to_string(), source: None }),
+        }
+    }
+
+    /// Writes any content under any kind.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub async fn put_payload(
+        &self,
+        key: &Key,
+        payload: Payload,
+        attributes: Attributes,
+        put: Put,
+    ) -> Result<u64, WriteError> {
+        self.inner.put(&self.path(key.clone()), &Content { payload, attributes }, put).await
+    }
+
+    /// Reads a record of any kind and content.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn get_payload(&self, key: &Key) -> Result<Option<Entry<Payload>>, ReadError> {
+        self.inner.read(&self.path(key.clone())).await
+    }
+
+    /// All records of a kind, or of all kinds, whatever their content; otherwise as [`Self::list`].
+    pub fn list_payloads(&self, kind: Option<Kind>) -> BoxStream<'static, Result<Entry<Payload>, ReadError>> {
+        let this = self.clone();
+        let pages = stream::unfold(Some(None), move |from| {
+            let (this, kind) = (this.clone(), kind.clone());
+            async move {
+                let from = from?;
+                let deadline = this.inner.deadlines.start();
+                let page = this
+                    .inner
+                    .store
+                    .list(&this.tenant, &this.name, kind.as_ref(), from.as_ref(), PAGE, deadline)
+                    .await;
+                match page {
+                    Err(error) => Some((vec![Err(ReadError::Store(error))], None)),
+                    Ok(Page { records, next }) => {
+                        let entries = this.open_all(records).await;
+                        Some((entries, next.map(Some)))
+                    }
+                }
+            }
+        });
+        pages.map(stream::iter).flatten().boxed()
+    }
+
+    /// Deletes a record of any kind; says whether there was one.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub async fn delete_payload(&self, key: &Key, delete: Delete) -> Result<bool, WriteError> {
+        self.inner.delete(&self.path(key.clone()), delete).await
+    }
+
+    async fn open_all(
+        &self,
+        records: Vec<Result<blue_store::StoredRecord, blue_store::MalformedItem>>,
+    ) -> Vec<Result<Entry<Payload>, ReadError>> {
+        let read_at = Instant::now();
+        let deadline = self.inner.deadlines.start();
+        let mut entries = Vec::with_capacity(records.len());
+        for record in records {
+            entries.push(match record {
+                Ok(record) => {
+                    self.inner.open_record(record, read_at, deadline).await.map_err(ReadError::from)
+                }
+                Err(error) => Err(Tampered { address: error.key.clone(), source: error.into() }.into()),
+            });
+        }
+        entries
+    }
+
+    fn typed<T: Record + DeserializeOwned>(&self, entry: Entry<Payload>) -> Result<Entry<T>, ReadError> {
+        let address = self.path(entry.key.clone());
+        entry.try_map(decode).map_err(|source| ReadError::Type { address: address.to_string(), source })
+    }
+
+    fn path(&self, key: Key) -> RecordPath {
+        let Key { kind, id } = key;
+        RecordPath { tenant: self.tenant.clone(), collection: self.name.clone(), kind, id }
+    }
+}
+
+fn key<T: Record>(id: impl AsRef<str>) -> Result<Key, NameError> {
+    Ok(Key { kind: Kind::new(T::KIND)?, id: RecordId::new(id)? })
+}
+
+fn content<T: Record>(path: &RecordPath, record: &T) -> Result<Content, WriteError> {
+    let serialise = |source| WriteError::Serialise { address: path.to_string(), source };
+    let text: Box<RawValue> = serde_json::value::to_raw_value(record).map_err(serialise)?;
+    Ok(Content { payload: Payload::Json(text), attributes: record.attributes()? })
+}
+
+fn decode<T: DeserializeOwned>(payload: Payload) -> Result<T, Option<serde_json::Error>> {
+    match payload {
+        Payload::Json(text) => serde_json::from_str(text.get()).map_err(Some),
+        Payload::Bytes(_) => Err(None),
+    }
+}

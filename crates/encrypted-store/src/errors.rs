@@ -1,0 +1,272 @@
+//! What can go wrong, one type for each kind of operation, sorted by what the caller can do.
+
+use std::path::PathBuf;
+
+use blue_address::{AttributeError, NameError};
+use blue_envelope::SealError;
+use blue_keys::{KeyError, KeyringError, LocalFileError, UmkId};
+use blue_store::{MalformedItem, StoreError, TableError};
+
+/// Why a store was not opened. Nothing was generated or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The builder lacks something it cannot do without.
+    #[error("the builder was not told the {what}")]
+    Incomplete {
+        /// What it lacks.
+        what: &'static str,
+    },
+    /// The namespace breaks the rules of names.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The table is missing or cannot serve as a store.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The key file cannot be used.
+    #[error(transparent)]
+    LocalFile(#[from] LocalFileError),
+    /// The table's keys are wrapped under a key file that is not there.
+    #[error("the table {table} was encrypted under {recorded}, and there is no key file {}", path.display())]
+    LocalKeyMissing {
+        /// The table.
+        table: String,
+        /// Where the key file should be.
+        path: PathBuf,
+        /// The UMK that the table remembers.
+        recorded: UmkId,
+    },
+    /// The table's keys are wrapped under another key file.
+    #[error("the table {table} was encrypted under {recorded}, but the key file {} holds {found}", path.display())]
+    LocalKeyChanged {
+        /// The table.
+        table: String,
+        /// The key file.
+        path: PathBuf,
+        /// The UMK that the table remembers.
+        recorded: UmkId,
+        /// The UMK in the file.
+        found: UmkId,
+    },
+    /// The table's keys are wrapped under another UMK than the provider's.
+    #[error("the table {table} was encrypted under {recorded}, but the key provider uses {found}")]
+    OtherUmk {
+        /// The table.
+        table: String,
+        /// The UMK that the table remembers.
+        recorded: UmkId,
+        /// The UMK of the configured provider.
+        found: UmkId,
+    },
+}
+
+impl OpenError {
+    /// Whether the local key is lost: missing, or not the one the table was encrypted under.
+    #[must_use]
+    pub fn is_local_key_lost(&self) -> bool {
+        matches!(self, Self::LocalKeyMissing { .. } | Self::LocalKeyChanged { .. })
+    }
+}
+
+/// Why a record was not read. No unverified content was released.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The kind or id breaks the rules of names.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The record is authentic, but not of the type that was asked for.
+    #[error("the record {address} is not of the type that was asked for")]
+    Type {
+        /// Which record.
+        address: String,
+        /// What does not fit; `None` if it holds bytes where JSON was expected, or the reverse.
+        source: Option<serde_json::Error>,
+    },
+    /// What lies in the table is not what was written.
+    #[error(transparent)]
+    Tampered(#[from] Tampered),
+    /// The key cannot be used now.
+    #[error(transparent)]
+    Key(#[from] KeyUnavailable),
+    /// The tenant's keys were erased.
+    #[error(transparent)]
+    Shredded(#[from] Shredded),
+    /// DynamoDB denied or did not answer.
+    #[error("the record could not be read")]
+    Store(#[source] StoreError),
+}
+
+/// Why a record was not written, updated or deleted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The kind or id breaks the rules of names.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A cleartext attribute is refused.
+    #[error(transparent)]
+    Attribute(#[from] AttributeError),
+    /// The value does not serialise as JSON.
+    #[error("the record {address} cannot be written as JSON")]
+    Serialise {
+        /// Which record.
+        address: String,
+        /// What serde said.
+        source: serde_json::Error,
+    },
+    /// An update gave the record another kind or id.
+    #[error("the update changed the id of {address} to {id}")]
+    Moved {
+        /// Which record.
+        address: String,
+        /// The id that it would have now.
+        id: String,
+    },
+    /// It would not fit into an item of DynamoDB (409,600 bytes). Nothing was sent.
+    #[error("the record {address} is too large")]
+    TooLarge {
+        /// Which record.
+        address: String,
+        /// Its size and the limit.
+        source: StoreError,
+    },
+    /// The stored record is authentic, but not of the type that was to be updated.
+    #[error("the record {address} is not of the type that was asked for")]
+    Type {
+        /// Which record.
+        address: String,
+        /// What does not fit; `None` if it holds bytes.
+        source: Option<serde_json::Error>,
+    },
+    /// The record is there already, has another version, or is gone. Nothing was written.
+    #[error("{}", conflict(address, *found))]
+    Conflict {
+        /// Which record.
+        address: String,
+        /// The version that is there, if one is and it can be read.
+        found: Option<u64>,
+    },
+    /// There is no such record. Nothing was written.
+    #[error("there is no record {address}")]
+    NotFound {
+        /// Which record.
+        address: String,
+    },
+    /// What lies in the table is not what was written, and is not built upon. It can be deleted.
+    #[error(transparent)]
+    Tampered(#[from] Tampered),
+    /// The key cannot be used now. Nothing was written.
+    #[error(transparent)]
+    Key(#[from] KeyUnavailable),
+    /// The tenant's keys were erased. Nothing was written.
+    #[error(transparent)]
+    Shredded(#[from] Shredded),
+    /// The record could not be sealed. Nothing was written.
+    #[error("the record {address} could not be sealed")]
+    Seal {
+        /// Which record.
+        address: String,
+        /// Why.
+        source: SealError,
+    },
+    /// DynamoDB denied or did not answer. Nothing was written.
+    #[error("the record could not be written")]
+    Store(#[source] StoreError),
+    /// A write was sent and its answer never came: it may or may not have been done. Read the record to know.
+    #[error("it is not known whether {address} was written")]
+    OutcomeUnknown {
+        /// Which record.
+        address: String,
+        /// What happened.
+        source: StoreError,
+    },
+}
+
+/// A record, or the key it depends on, is not as it was written.
+#[derive(Debug, thiserror::Error)]
+#[error("the record {address} was tampered with, or is damaged")]
+#[non_exhaustive]
+pub struct Tampered {
+    /// Which record.
+    pub address: String,
+    /// As far as it can be said: nothing about the cryptography.
+    pub source: TamperedCause,
+}
+
+/// What is not as it was written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TamperedCause {
+    /// The item cannot have been written by this store.
+    #[error(transparent)]
+    Item(#[from] MalformedItem),
+    /// The envelope does not open: content, address, version, attributes or keys are not as they were sealed.
+    #[error(transparent)]
+    Envelope(#[from] blue_envelope::OpenError),
+    /// The envelope names a key that its tenant does not have, or a wrapped key is not authentic.
+    #[error(transparent)]
+    Key(#[from] KeyringError),
+    /// The envelope opens, but its content is not of the type it declares.
+    #[error("the content is not of the type it declares")]
+    Content,
+}
+
+/// A tenant's key cannot be used at the moment.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyUnavailable {
+    /// The key service or the table of wrapped keys denied or did not answer.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// It did not come within the operation's deadline.
+    #[error("the key did not come within the deadline")]
+    Deadline,
+}
+
+/// The tenant's keys were erased: its records can never be read again, and its name not be used anew.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{owner} was shredded at {time}")]
+#[non_exhaustive]
+pub struct Shredded {
+    /// Whose keys.
+    pub owner: String,
+    /// When, in RFC 3339.
+    pub time: String,
+}
+
+/// A failure of the keyring, sorted by what the caller can do.
+pub(crate) enum KeyFailure {
+    Shredded(Shredded),
+    Unavailable(KeyUnavailable),
+    Tampered(TamperedCause),
+}
+
+impl From<KeyringError> for KeyFailure {
+    fn from(error: KeyringError) -> Self {
+        match &error {
+            KeyringError::Shredded { owner, time } => {
+                Self::Shredded(Shredded { owner: owner.to_string(), time: time.clone() })
+            }
+            KeyringError::Unknown { .. } | KeyringError::Regressed { .. } => Self::Tampered(error.into()),
+            KeyringError::Provider { source, .. }
+                if matches!(**source, KeyError::Authentication | KeyError::Malformed) =>
+            {
+                Self::Tampered(error.into())
+            }
+            KeyringError::Store { source, .. }
+                if matches!(source.downcast_ref(), Some(StoreError::Malformed(_))) =>
+            {
+                Self::Tampered(error.into())
+            }
+            _ => Self::Unavailable(error.into()),
+        }
+    }
+}
+
+fn conflict(address: &str, found: Option<u64>) -> String {
+    match found {
+        Some(version) => format!("the record {address} is there with version {version}"),
+        None => format!("the record {address} was changed or deleted meanwhile"),
+    }
+}

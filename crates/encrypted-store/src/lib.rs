@@ -1,0 +1,87 @@
+//! Client-side encrypted storage in one DynamoDB table, with true parity between laptop and production: the
+//! code you test is the code you ship.
+//!
+//! - [`EncryptedStore`]: opened by its [`Builder`] from a table and a key source; [`Collection`]: one tenant's
+//!   records.
+//! - [`Record`]: what a type needs to be stored; [`Entry`]: a record with version, times and attributes.
+//! - [`Put`], [`Delete`]: what a write expects to find.
+//! - [`OpenError`], [`ReadError`], [`WriteError`]: one error type for each kind of operation.
+//!
+//! Each record is sealed before it leaves the process (AES-256-GCM under a fresh key, wrapped by a key of its
+//! tenant) and bound to its address, version and cleartext attributes. There is no way to write one unsealed,
+//! and no other engine than DynamoDB: locally, DynamoDB Local behind an endpoint override.
+//!
+//! What it does not do: hide names, cleartext attributes, sizes (but see [`Padding`]) or access patterns;
+//! protect against a compromised writer; detect a table rolled back as a whole (the audit log is to come).
+//!
+//! ```no_run
+//! use blue_encrypted_store::{AttributeError, Attributes, EncryptedStore, LocalFile, Record};
+//! use futures::TryStreamExt;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Note {
+//!     id: String,
+//!     status: String,
+//!     text: String,
+//! }
+//!
+//! impl Record for Note {
+//!     const KIND: &'static str = "note";
+//!     fn id(&self) -> &str {
+//!         &self.id
+//!     }
+//!     // Readable in the table, and authenticated; everything else is sealed.
+//!     fn attributes(&self) -> Result<Attributes, AttributeError> {
+//!         Attributes::new().with("status", self.status.as_str())
+//!     }
+//! }
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let key = LocalFile::open_or_create("umk.key")?;
+//! let store = EncryptedStore::builder().table("notes").keys(key).init().await?;
+//! let inbox = store.tenant("alice")?.collection("inbox")?;
+//!
+//! inbox.put(&Note { id: "42".into(), status: "open".into(), text: "call Bob".into() }).await?;
+//! let note: Note = inbox.get("42").await?.ok_or("no such note")?;
+//! inbox.update("42", |note: &mut Note| note.status = "done".into()).await?;
+//! let all: Vec<Note> = inbox.list().try_collect().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod builder;
+mod collection;
+mod commit;
+mod errors;
+mod keks;
+mod local;
+mod padding;
+mod payload;
+mod read;
+mod record;
+mod store;
+
+pub use blue_address::{
+    Address, AddressError, AttributeError, Attributes, Collection as CollectionName, Kind, NameError,
+    Namespace, RecordId, RecordPath, Tenant as TenantName, Value,
+};
+/// The audit event and its hash: the crate `blue-audit`.
+pub use blue_audit as audit;
+/// The sealed-record format: the crate `blue-envelope`.
+pub use blue_envelope as envelope;
+/// Key providers and the keyring: the crate `blue-keys`.
+pub use blue_keys as keys;
+pub use blue_keys::{KeyFile, KeyProvider, KeyringConfig, LocalFile, LocalFileError};
+/// The table: the crate `blue-store`.
+pub use blue_store as table;
+pub use blue_store::Deadlines;
+
+pub use builder::{Builder, DEFAULT_NAMESPACE, KeySource};
+pub use collection::{Collection, Delete, Put, Tenant};
+pub use errors::{KeyUnavailable, OpenError, ReadError, Shredded, Tampered, TamperedCause, WriteError};
+pub use local::{LocalReset, ResetError, ResetReport};
+pub use padding::Padding;
+pub use payload::Payload;
+pub use record::{Entry, Key, Record};
+pub use store::EncryptedStore;

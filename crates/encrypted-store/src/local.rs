@@ -1,0 +1,136 @@
+//! Starting a local database over after its key was lost.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use blue_address::Namespace;
+use blue_keys::{KeyProvider, LocalFile, LocalFileError};
+use blue_store::{StoreError, Table, TableError};
+
+use crate::{OpenError, builder::initial_meta, keks::now_micros};
+
+/// Why a database is not reset. Nothing was changed, unless it says otherwise.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResetError {
+    /// The key is not in a file; other keys outlive a table and are not made anew.
+    #[error("only a database whose key is a local file can be reset")]
+    NotLocalKey,
+    /// The table is not one of DynamoDB Local, whatever the endpoint.
+    #[error("the table {arn} is not one of DynamoDB Local, and is not wiped")]
+    NotLocalTable {
+        /// Its ARN.
+        arn: String,
+    },
+    /// The table could not be reached.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The table is wiped; the old key file could not be put aside.
+    #[error("the table is wiped, but the old key file {} could not be moved", path.display())]
+    KeyFile {
+        /// The key file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl From<TableError> for ResetError {
+    fn from(error: TableError) -> Self {
+        Self::Open(error.into())
+    }
+}
+
+impl From<StoreError> for ResetError {
+    fn from(error: StoreError) -> Self {
+        Self::Open(TableError::from(error).into())
+    }
+}
+
+impl From<LocalFileError> for ResetError {
+    fn from(error: LocalFileError) -> Self {
+        Self::Open(error.into())
+    }
+}
+
+/// A local database that may be wiped: its key is a file, and its table, if it exists, one of DynamoDB Local.
+/// Nothing is changed before [`LocalReset::wipe`].
+#[derive(Debug)]
+pub struct LocalReset {
+    table: Table,
+    namespace: Namespace,
+    key_path: PathBuf,
+}
+
+/// What a reset did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResetReport {
+    /// Where the file that was in the key's place is now, if there was one.
+    pub old_key: Option<PathBuf>,
+    /// The fresh key file.
+    pub new_key: PathBuf,
+}
+
+impl LocalReset {
+    pub(crate) async fn prepare(
+        table: Table,
+        namespace: Namespace,
+        key_path: PathBuf,
+    ) -> Result<Self, ResetError> {
+        let reset = Self { table, namespace, key_path };
+        reset.check().await?;
+        Ok(reset)
+    }
+
+    /// The table that would be wiped.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        self.table.name()
+    }
+
+    /// The key file that would be made anew.
+    #[must_use]
+    pub fn key_path(&self) -> &Path {
+        &self.key_path
+    }
+
+    /// Deletes the table with everything in it, makes a fresh key and an empty store. A file that is in the
+    /// key's place is kept beside it under another name, since it may belong to another database.
+    ///
+    /// # Errors
+    /// [`ResetError`]. Whatever was reached can be taken up again by another reset.
+    pub async fn wipe(self) -> Result<ResetReport, ResetError> {
+        self.check().await?;
+        self.table.delete().await?;
+        let old_key = self.put_old_key_aside()?;
+        let key = LocalFile::create(&self.key_path)?;
+        self.table.create().await?;
+        let table_id = self.table.describe().await?.and_then(|description| description.table_id);
+        self.table.initialise(&initial_meta(&self.namespace, key.umk_id(), table_id)).await?;
+        Ok(ResetReport { old_key, new_key: self.key_path })
+    }
+
+    async fn check(&self) -> Result<(), ResetError> {
+        match self.table.describe().await? {
+            Some(description) if !description.is_dynamodb_local() => {
+                Err(ResetError::NotLocalTable { arn: description.arn })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn put_old_key_aside(&self) -> Result<Option<PathBuf>, ResetError> {
+        if self.key_path.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let mut aside = self.key_path.clone().into_os_string();
+        aside.push(format!(".old-{}", now_micros()));
+        let aside = PathBuf::from(aside);
+        fs::rename(&self.key_path, &aside)
+            .map_err(|source| ResetError::KeyFile { path: self.key_path.clone(), source })?;
+        Ok(Some(aside))
+    }
+}

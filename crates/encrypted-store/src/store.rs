@@ -1,0 +1,96 @@
+//! The opened store.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
+
+use blue_address::{Address, NameError, Namespace, RecordPath};
+use blue_keys::Keyring;
+use blue_store::{Deadline, Deadlines, Store, StoreError};
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::{Builder, Padding, Tenant};
+
+/// How many updates of different records can be under way at once in one process.
+const TURNS: usize = 1_024;
+
+/// One table, opened: encrypted records of many tenants. Cheap to clone; clones share keys and connections.
+#[derive(Clone)]
+pub struct EncryptedStore {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) namespace: Namespace,
+    pub(crate) store: Arc<Store>,
+    pub(crate) keyring: Keyring,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) padding: Padding,
+    pub(crate) turns: Turns,
+}
+
+impl EncryptedStore {
+    /// Starts the configuration of a store.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The namespace of all records in it.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.inner.namespace
+    }
+
+    /// One tenant's part. Nothing is read or written, and no key made, until a record is.
+    ///
+    /// # Errors
+    /// [`NameError`] if the name breaks the rules.
+    pub fn tenant(&self, name: impl AsRef<str>) -> Result<Tenant, NameError> {
+        Ok(Tenant::new(self.inner.clone(), blue_address::Tenant::new(name)?))
+    }
+
+    /// All tenants that ever had a record, ascending by name. Erased tenants are among them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn tenants(&self) -> Result<Vec<blue_address::Tenant>, StoreError> {
+        self.inner.store.tenants(self.inner.deadlines.start()).await
+    }
+}
+
+impl std::fmt::Debug for EncryptedStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EncryptedStore")
+            .field("table", &self.inner.store.table().name())
+            .field("namespace", &self.inner.namespace.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    pub(crate) fn address(&self, path: &RecordPath) -> Address {
+        path.clone().within(self.namespace.clone())
+    }
+}
+
+/// Lets updates of one record within this process take turns, so that they do not spoil each other's
+/// conditional writes. Records share a fixed number of turns by hash; sharing one costs time, nothing else.
+pub(crate) struct Turns {
+    hasher: RandomState,
+    locks: Vec<Mutex<()>>,
+}
+
+impl Turns {
+    pub(crate) fn new() -> Self {
+        Self { hasher: RandomState::new(), locks: (0..TURNS).map(|_| Mutex::new(())).collect() }
+    }
+
+    /// Waits for this record's turn; `None` if it does not come before the deadline.
+    pub(crate) async fn wait(&self, path: &RecordPath, deadline: Deadline) -> Option<MutexGuard<'_, ()>> {
+        let count = u64::try_from(TURNS).expect("a small constant");
+        let index = usize::try_from(self.hasher.hash_one(path) % count).expect("below a small constant");
+        tokio::time::timeout(deadline.remaining(), self.locks[index].lock()).await.ok()
+    }
+}
