@@ -56,28 +56,26 @@ impl Inner {
         deadline: Deadline,
     ) -> Result<Committed, WriteError> {
         let failed = |error: StoreError| write_error(path, error);
+        let now = now_micros();
         let (content, version, created, put) = match change {
             Change::Delete { expected } => {
                 let outcome = self.store.delete(path, expected, deadline).await.map_err(failed)?;
                 return Ok(match outcome {
                     DeleteOutcome::Done => Committed::Done(Written {
                         version: expected.version().unwrap_or_default(),
-                        updated: now_micros(),
+                        updated: now,
                     }),
                     DeleteOutcome::Conflict(current) => Committed::Conflict(current),
                 });
             }
-            Change::Create { content } => {
-                let now = now_micros();
-                (content, now.unsigned_abs(), now, blue_store::Put::Create)
-            }
+            Change::Create { content } => (content, now.unsigned_abs(), now, blue_store::Put::Create),
             Change::Replace { content, previous } => {
                 let put = blue_store::Put::Replace(&previous.revision);
                 (content, previous.entry.version + 1, previous.entry.created, put)
             }
         };
         let Content { payload, attributes } = content;
-        let updated = now_micros().max(created);
+        let updated = now.max(created);
         let system = SystemAttributes { payload_type: payload.payload_type(), created, updated };
         let attributes = system.added_to(attributes.clone());
 

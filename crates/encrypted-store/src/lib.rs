@@ -85,3 +85,8 @@ pub use padding::Padding;
 pub use payload::Payload;
 pub use record::{Entry, Key, Record};
 pub use store::EncryptedStore;
+
+/// The example of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
