@@ -1,0 +1,217 @@
+//! The test kit keeps its word: what it starts answers, and is gone when whoever started it is, however that ended.
+//!
+//! They run whichever way the environment leads to, Docker or Java, and where a test is about one way it brings its
+//! own surroundings: an engine that is not there, or one that has no images.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use blue_testkit::{DynamoDb, How};
+
+/// How long a server may take to go once its owner is gone: an engine needs a second or two.
+const GONE_LIMIT: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn a_server_answers_and_ends_with_its_handle() {
+    let dynamodb = DynamoDb::start().await.expect("a server");
+    dynamodb.client().await.list_tables().send().await.expect("an answer");
+    let endpoint = dynamodb.endpoint().to_owned();
+    assert_eq!(dynamodb.variables()[0], ("AWS_ENDPOINT_URL_DYNAMODB", endpoint.clone()));
+    let started_here = *dynamodb.how() != How::Endpoint;
+    drop(dynamodb);
+    assert_eq!(listens(&endpoint), !started_here, "{endpoint}");
+}
+
+#[test]
+fn the_shared_server_is_one_for_sync_and_async_code() {
+    let dynamodb = DynamoDb::shared();
+    for threads in
+        [tokio::runtime::Builder::new_current_thread(), tokio::runtime::Builder::new_multi_thread()]
+    {
+        let mut threads = threads;
+        let runtime = threads.enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            assert_eq!(DynamoDb::shared().endpoint(), dynamodb.endpoint());
+            DynamoDb::shared().client().await.list_tables().send().await.expect("an answer");
+        });
+    }
+}
+
+#[test]
+fn sigkill_of_its_owner_ends_the_server() {
+    let mut holder = Holder::start(&[]);
+    holder.process.kill().expect("a process to kill");
+    assert!(gone(&holder.endpoint), "{} still listens", holder.endpoint);
+}
+
+#[test]
+fn ctrl_c_ends_the_server() {
+    let mut holder = Holder::start(&[]);
+    // What a terminal does: the signal goes to the whole process group of the foreground.
+    let kill = format!("kill -s INT -- -{}", holder.process.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
+    holder.process.wait().expect("its end");
+    assert!(gone(&holder.endpoint), "{} still listens", holder.endpoint);
+}
+
+#[test]
+fn exit_without_destructors_ends_the_shared_server() {
+    let mut holder = Holder::start(&["--shared"]);
+    assert_eq!(holder.let_go().code(), Some(3), "it ends by `process::exit`");
+    assert!(gone(&holder.endpoint), "{} still listens", holder.endpoint);
+}
+
+#[test]
+fn a_server_named_by_the_environment_is_used_and_left_running() {
+    let mut owner = Holder::start(&[]);
+    let guest = run(hold().env("AWS_ENDPOINT_URL_DYNAMODB", &owner.endpoint));
+    assert!(guest.status.success(), "{}", said(&guest));
+    assert_eq!(String::from_utf8_lossy(&guest.stdout).trim(), owner.endpoint);
+    assert!(said(&guest).contains("the DynamoDB that AWS_ENDPOINT_URL_DYNAMODB names"), "{}", said(&guest));
+    assert!(listens(&owner.endpoint));
+    owner.let_go();
+}
+
+#[test]
+fn an_endpoint_that_does_not_answer_is_named() {
+    let nobody = TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).expect("a free port");
+    let refused = run(hold().env("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{nobody}")));
+    assert!(!refused.status.success());
+    let expected = format!("AWS_ENDPOINT_URL_DYNAMODB is http://{nobody}, and no DynamoDB answers there");
+    assert!(said(&refused).contains(&expected), "{}", said(&refused));
+}
+
+#[test]
+fn docker_demanded_without_an_engine_says_so() {
+    let refused = run(hold().env("BES_SERVICES", "docker").env("DOCKER_HOST", NO_ENGINE));
+    assert!(!refused.status.success());
+    assert!(said(&refused).contains("no Docker engine answers"), "{}", said(&refused));
+}
+
+#[test]
+fn docker_demanded_with_an_image_that_cannot_be_had_says_so() {
+    let mut hold = hold();
+    hold.env("BES_SERVICES", "docker").env("DOCKER_HOST", engine_without_images());
+    let refused = run(hold.env("BES_DYNAMODB_IMAGE", "localhost:1/no/such:image"));
+    assert!(!refused.status.success());
+    let expected = "the image localhost:1/no/such:image is neither on this machine nor to be pulled";
+    assert!(said(&refused).contains(expected), "{}", said(&refused));
+}
+
+#[test]
+fn an_image_that_cannot_be_had_leads_on_to_the_process() {
+    let mut hold = hold();
+    hold.env_remove("BES_SERVICES").env("DOCKER_HOST", engine_without_images());
+    // Java may be missing where there is Docker: what counts here is that it is tried.
+    let led_on = run(hold.env("BES_DYNAMODB_IMAGE", "localhost:1/no/such:image"));
+    assert!(said(&led_on).contains("going on without Docker"), "{}", said(&led_on));
+    assert!(
+        said(&led_on).contains("as a Java process") || said(&led_on).contains("Java is here"),
+        "{}",
+        said(&led_on)
+    );
+}
+
+#[test]
+fn with_nothing_to_start_it_says_what_to_install() {
+    let mut hold = hold();
+    hold.env_remove("BES_SERVICES").env_remove("JAVA_HOME").env("DOCKER_HOST", NO_ENGINE);
+    let refused = run(hold.env("PATH", "/no/such/directory"));
+    assert!(!refused.status.success());
+    let expected = "neither a Docker engine nor Java is here: install";
+    assert!(said(&refused).contains(expected), "{}", said(&refused));
+}
+
+#[test]
+fn an_unknown_demand_is_refused() {
+    let refused = run(hold().env("BES_SERVICES", "podman"));
+    assert!(!refused.status.success());
+    assert!(said(&refused).contains("it takes `docker` or `process`"), "{}", said(&refused));
+}
+
+const NO_ENGINE: &str = "unix:///no/such/docker.sock";
+
+/// A process that holds a server, killed at the latest with this handle.
+struct Holder {
+    process: Child,
+    endpoint: String,
+}
+
+impl Holder {
+    fn start(arguments: &[&str]) -> Self {
+        let mut hold = hold();
+        let mut process = hold.args(arguments).process_group(0).spawn().expect("the helper");
+        let mut endpoint = String::new();
+        let output = process.stdout.take().expect("a pipe");
+        BufReader::new(output).read_line(&mut endpoint).expect("a line");
+        let endpoint = endpoint.trim().to_owned();
+        assert!(listens(&endpoint), "the helper did not start a server");
+        Self { process, endpoint }
+    }
+
+    /// Ends the process in its own way.
+    fn let_go(&mut self) -> ExitStatus {
+        drop(self.process.stdin.take());
+        self.process.wait().expect("its end")
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The helper, which holds a server until its standard input ends.
+fn hold() -> Command {
+    let mut hold = Command::new(env!("CARGO_BIN_EXE_blue-testkit-hold"));
+    hold.env_remove("AWS_ENDPOINT_URL_DYNAMODB").stdin(Stdio::piped()).stdout(Stdio::piped());
+    hold
+}
+
+/// Runs the helper with nothing to wait for.
+fn run(hold: &mut Command) -> Output {
+    hold.stdin(Stdio::null()).stderr(Stdio::piped()).output().expect("the helper")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn gone(endpoint: &str) -> bool {
+    let until = Instant::now() + GONE_LIMIT;
+    while listens(endpoint) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    !listens(endpoint)
+}
+
+fn listens(endpoint: &str) -> bool {
+    endpoint.strip_prefix("http://").is_some_and(|address| TcpStream::connect(address).is_ok())
+}
+
+/// Speaks as much of the engine's protocol as it takes to say: I am here, and I have no such image.
+fn engine_without_images() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("its address");
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            let mut request = [0; 4096];
+            let read = connection.read(&mut request).unwrap_or(0);
+            let ping = String::from_utf8_lossy(&request[..read])
+                .lines()
+                .next()
+                .is_some_and(|l| l.contains("/_ping"));
+            let (status, body) =
+                if ping { ("200 OK", "OK") } else { ("404 Not Found", r#"{"message":"no such image"}"#) };
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+            let _ = connection.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    format!("tcp://{address}")
+}
