@@ -1,0 +1,33 @@
+# Short names for the commands of the README. Everything works without `just`.
+
+# List the recipes.
+default:
+    @just --list
+
+# Keep a DynamoDB Local running, with Docker or without, and print the variables that lead to it.
+up:
+    @cargo xtask up
+
+# Stop what `up` started. The tables stay under .bes.
+down:
+    @cargo xtask down
+
+# The same DynamoDB Local by Docker Compose, on port 8000, until `compose-down`.
+compose-up:
+    docker compose up --detach --wait
+
+# Stop it. The tables stay in its volume.
+compose-down:
+    docker compose down
+
+# Start DynamoDB Local, and make the key and the table: then `bes` is ready for use.
+setup:
+    eval "$(cargo xtask up)" && cargo run --quiet --package blue-encrypted-store-cli -- init
+
+# All tests. They start what they need themselves.
+test:
+    cargo test --workspace
+
+# Wipe the local table and its key (it asks first).
+reset:
+    eval "$(cargo xtask up)" && cargo run --quiet --package blue-encrypted-store-cli -- reset

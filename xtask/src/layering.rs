@@ -1,0 +1,165 @@
+//! `layering`: what each crate must not depend on, checked against what cargo resolves.
+//!
+//! The rules are absences, since the layers are: a crate is known by what it knows nothing of.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+/// The four crates that only the facade, and what stands on it, may hold together.
+const FOUR: [&str; 4] = ["blue-envelope", "blue-keys", "blue-store", "blue-audit"];
+
+const FACADE: &str = "blue-encrypted-store";
+
+/// Crypto and TLS libraries besides ring. A trailing `*` stands for any rest.
+const OTHER_CRYPTO: [&str; 7] =
+    ["aws-lc-*", "boring*", "openssl", "openssl-s*", "native-tls*", "mbedtls*", "s2n-tls*"];
+
+/// Sealing with caller-chosen randomness: for known-answer tests alone.
+const TEST_VECTORS: &str = "blue-envelope feature \"test-vectors\"";
+
+/// Absences that hold for a crate with its default features: the crate, and the names that must not be below it.
+const ABSENCES: [(&str, &[&str]); 5] = [
+    ("blue-address", &["aws-*", "tokio*"]),
+    ("blue-envelope", &["aws-*", "tokio*"]),
+    ("blue-keys", &["aws-*", "blue-store", "blue-audit"]),
+    ("blue-store", &["blue-envelope", "blue-keys", "blue-audit"]),
+    ("blue-audit", &["aws-*", "blue-envelope", "blue-keys", "blue-store"]),
+];
+
+/// Checks every rule and prints each with its outcome.
+pub(crate) fn run() -> anyhow::Result<()> {
+    let members = members()?;
+    let mut findings = Vec::new();
+    for (name, forbidden) in ABSENCES {
+        let found = forbidden_in(&tree(&["-p", name])?, forbidden);
+        findings.push((format!("{name} depends on none of: {}", forbidden.join(", ")), found));
+    }
+    let mut above = Vec::new();
+    for member in &members {
+        let tree = tree(&["-p", &member.name, "--all-features"])?;
+        if holds_all_four_without_facade(&tree) {
+            above.push(member.name.clone());
+        }
+    }
+    findings.push((
+        format!("only {FACADE}, and what depends on it, holds all four of: {}", FOUR.join(", ")),
+        above,
+    ));
+    let mut enabling = Vec::new();
+    for member in members.iter().filter(|member| member.shipped) {
+        // The envelope itself defines the feature: for it, only the defaults must not turn it on.
+        let features: &[&str] = if member.name == "blue-envelope" { &[] } else { &["--all-features"] };
+        let arguments = [&["-p", &member.name, "-e", "normal,features"], features].concat();
+        if tree(&arguments)?.lines().any(|line| line.starts_with(TEST_VECTORS)) {
+            enabling.push(member.name.clone());
+        }
+    }
+    findings.push(("no shipped crate turns on blue-envelope's `test-vectors`".to_owned(), enabling));
+    let whole = tree(&["--workspace", "--all-features", "-e", "normal,build,dev"])?;
+    findings.push((format!("no crypto library besides ring: {}", OTHER_CRYPTO.join(", ")), {
+        forbidden_in(&whole, &OTHER_CRYPTO)
+    }));
+    report(&findings)
+}
+
+fn report(findings: &[(String, Vec<String>)]) -> anyhow::Result<()> {
+    for (rule, found) in findings {
+        let outcome =
+            if found.is_empty() { "ok".to_owned() } else { format!("VIOLATED by {}", found.join(", ")) };
+        println!("{rule}: {outcome}");
+    }
+    let violated = findings.iter().filter(|(_, found)| !found.is_empty()).count();
+    ensure!(
+        violated == 0,
+        "{violated} of {} rules violated; `cargo tree -i NAME` shows the way in",
+        findings.len()
+    );
+    Ok(())
+}
+
+/// The packages in cargo's output that match a pattern. The first line, the crate itself, counts too: no rule names
+/// its own crate.
+fn forbidden_in(tree: &str, patterns: &[&str]) -> Vec<String> {
+    let matches = |name: &str| {
+        patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => name == *pattern,
+        })
+    };
+    packages(tree).into_iter().filter(|name| matches(name)).map(str::to_owned).collect()
+}
+
+fn holds_all_four_without_facade(tree: &str) -> bool {
+    let packages = packages(tree);
+    FOUR.iter().all(|name| packages.contains(name)) && !packages.contains(FACADE)
+}
+
+fn packages(tree: &str) -> BTreeSet<&str> {
+    tree.lines().filter_map(|line| line.split_whitespace().next()).collect()
+}
+
+struct Member {
+    name: String,
+    shipped: bool,
+}
+
+fn members() -> anyhow::Result<Vec<Member>> {
+    let metadata: Value = serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version", "1"])?)?;
+    let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
+    let member = |package: &Value| {
+        // `publish = false` comes out as an empty list of registries.
+        let shipped = package["publish"].as_array().is_none_or(|registries| !registries.is_empty());
+        let name = package["name"].as_str().context("a package without a name")?.to_owned();
+        Ok(Member { name, shipped })
+    };
+    packages.iter().map(member).collect()
+}
+
+/// One line for each package, on any platform, that the arguments lead to by normal dependencies or by those named.
+fn tree(arguments: &[&str]) -> anyhow::Result<String> {
+    let edges: &[&str] = if arguments.contains(&"-e") { &[] } else { &["-e", "normal"] };
+    cargo(&[&["tree", "--prefix", "none", "--target", "all"], edges, arguments].concat())
+}
+
+fn cargo(arguments: &[&str]) -> anyhow::Result<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo).args(arguments).arg("--locked").current_dir(crate::root()).output()?;
+    let failed = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "cargo {} failed: {failed}", arguments.join(" "));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TREE: &str = "blue-audit v0.1.0 (/w/crates/audit)\nsha2 v0.11.0\nblue-store v0.1.0 (/w/crates/store)\n\
+                        aws-sdk-dynamodb v1.136.0\ntokio v1.54.0\ntokio v1.54.0 (*)\nblue-address v0.1.0 (/w)\n";
+
+    #[test]
+    fn a_forbidden_dependency_is_found() {
+        assert_eq!(forbidden_in(TREE, &["aws-*", "blue-keys"]), ["aws-sdk-dynamodb"]);
+        assert_eq!(forbidden_in(TREE, &["tokio*", "blue-store"]), ["blue-store", "tokio"]);
+        assert!(forbidden_in(TREE, &["blue-keys", "blue-envelope", "sha"]).is_empty());
+    }
+
+    #[test]
+    fn a_crate_that_bypasses_the_facade_is_found() {
+        let four = "shortcut v1\nblue-envelope v1\nblue-keys v1\nblue-store v1\nblue-audit v1\n";
+        assert!(holds_all_four_without_facade(four));
+        assert!(!holds_all_four_without_facade(&format!("{four}blue-encrypted-store v1\n")));
+        assert!(!holds_all_four_without_facade(TREE));
+    }
+
+    #[test]
+    fn a_violated_rule_is_a_failure() {
+        let kept = ("a rule".to_owned(), Vec::new());
+        let violated = ("another".to_owned(), vec!["culprit".to_owned()]);
+        report(std::slice::from_ref(&kept)).expect("nothing violated");
+        let error = report(&[kept, violated]).expect_err("one violated");
+        assert!(error.to_string().starts_with("1 of 2 rules violated"), "{error}");
+    }
+}

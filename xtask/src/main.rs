@@ -1,0 +1,64 @@
+//! `cargo xtask`: the project's own commands. One module each; this file only hands over to them.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
+
+mod image;
+mod layering;
+mod quickstart;
+mod up;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The whole way on real data: import, read back, look at the table, tamper with it. Sets up all it needs.
+    Quickstart,
+    /// Keep a DynamoDB Local running for use by hand, and print the variables that lead to it.
+    ///
+    /// Messages go to standard error, the variables to standard output: eval "$(cargo xtask up)".
+    Up,
+    /// Stop what `up` started, and nothing else. The tables stay on disk.
+    Down,
+    /// Build a Docker image of DynamoDB Local where none can be pulled (as root, on Debian).
+    Image(image::Arguments),
+    /// Check that every crate depends on what it may, and on nothing else.
+    Layering,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Quickstart => block_on(quickstart::run()).and_then(|outcome| outcome),
+        Command::Up => up::up(),
+        Command::Down => up::down(),
+        Command::Image(arguments) => image::run(&arguments),
+        Command::Layering => layering::run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's root directory.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// A runtime for a command that needs one.
+fn block_on<F: Future>(future: F) -> anyhow::Result<F::Output> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future))
+}
