@@ -18,7 +18,7 @@ pub(crate) struct Content {
 /// `content_key ‖ commitment = HKDF-Expand(DEK, "bes1/content" ‖ suite ‖ context, 64)`.
 pub(crate) fn content(dek: &Dek, context: &Context) -> Content {
     let mut okm = Zeroizing::new([0_u8; 64]);
-    expand(&dek.0, &[b"bes1/content", &[SUITE], context.as_bytes()], &mut *okm);
+    expand(dek.secret(), &[b"bes1/content", &[SUITE], context.as_bytes()], &mut *okm);
     let (key, commitment) = okm.split_first_chunk::<KEY_LEN>().expect("64 bytes begin with 32");
     Content { key: MessageKey::new(key), commitment: commitment.try_into().expect("64 less 32 bytes are 32") }
 }

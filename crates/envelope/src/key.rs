@@ -4,7 +4,7 @@ use std::fmt;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use uuid::Uuid;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::format::KEY_LEN;
 
@@ -62,7 +62,7 @@ impl fmt::Debug for KekId {
     }
 }
 
-/// 256 secret bits. Zeroised on drop, never printed, not cloned or serialised by accident.
+/// 256 secret bits. Boxed, so that moving them leaves no copy behind; zeroised on drop, never printed, not cloned or serialised by accident.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct SecretKey(Box<[u8; KEY_LEN]>);
 
@@ -134,12 +134,18 @@ impl fmt::Debug for Kek {
 }
 
 /// A data-encryption key: encrypts one write of one record. It never leaves this crate.
-pub(crate) struct Dek(pub(crate) Zeroizing<[u8; KEY_LEN]>);
+pub(crate) struct Dek(SecretKey);
 
 impl Dek {
+    pub(crate) fn new(key: SecretKey) -> Self {
+        Self(key)
+    }
+
     pub(crate) fn generate() -> Result<Self, RandomnessUnavailable> {
-        let mut key = Zeroizing::new([0; KEY_LEN]);
-        fill_random(&mut *key)?;
-        Ok(Self(key))
+        SecretKey::generate().map(Self)
+    }
+
+    pub(crate) fn secret(&self) -> &[u8; KEY_LEN] {
+        self.0.expose()
     }
 }

@@ -3,7 +3,7 @@
 use subtle::ConstantTimeEq;
 
 use crate::{
-    Context, Envelope, KekId, Malformed, RandomnessUnavailable, derive,
+    Context, Envelope, KekId, Malformed, RandomnessUnavailable, SecretKey, derive,
     format::{
         COMMITMENT_OFFSET, CONTENT_OFFSET, KEK_ID_OFFSET, KEY_LEN, MAGIC, OVERHEAD, SUITE,
         WRAPPED_DEK_OFFSET, WRITE_ID_LEN,
@@ -81,14 +81,14 @@ pub fn seal_in_place(kek: &Kek, context: &Context, buffer: &mut Vec<u8>) -> Resu
 /// [`SealError::TooLong`].
 #[cfg(feature = "test-vectors")]
 pub fn seal_with_dek(
-    dek: [u8; KEY_LEN],
+    dek: SecretKey,
     kek: &Kek,
     context: &Context,
     plaintext: &[u8],
 ) -> Result<Vec<u8>, SealError> {
     let mut buffer = vec![0; CONTENT_OFFSET];
     buffer.extend_from_slice(plaintext);
-    seal_under(&Dek(zeroize::Zeroizing::new(dek)), kek, context, &mut buffer)?;
+    seal_under(&Dek::new(dek), kek, context, &mut buffer)?;
     Ok(buffer)
 }
 
@@ -165,7 +165,7 @@ fn wrap(dek: &Dek, kek: &Kek, commitment: &[u8; 32], header: &mut [u8]) {
     header[KEK_ID_OFFSET..WRAPPED_DEK_OFFSET].copy_from_slice(kek.id().as_bytes());
     let (authenticated, wrapped) = header.split_at_mut(WRAPPED_DEK_OFFSET);
     let (key, tag_bytes) = wrapped.split_at_mut(KEY_LEN);
-    key.copy_from_slice(&*dek.0);
+    key.copy_from_slice(dek.secret());
     let tag = derive::wrap_key(kek, commitment)
         .encrypt(authenticated, key)
         .expect("32 bytes are within AES-GCM's bound");
@@ -179,9 +179,7 @@ fn unwrap(kek: &Kek, envelope: &Envelope<'_>) -> Result<Dek, OpenError> {
     let mut wrapped = zeroize::Zeroizing::new(*envelope.wrapped_dek());
     let authenticated = &envelope.as_bytes()[..WRAPPED_DEK_OFFSET];
     let key = derive::wrap_key(kek, envelope.commitment()).decrypt(authenticated, &mut *wrapped)?;
-    let mut dek = Dek(zeroize::Zeroizing::new([0; KEY_LEN]));
-    dek.0.copy_from_slice(key);
-    Ok(dek)
+    Ok(Dek::new(SecretKey::from_slice(key).expect("what was wrapped has 32 bytes")))
 }
 
 #[cfg(test)]
@@ -191,7 +189,6 @@ mod tests {
     use blue_address::{Attributes, ItemAttributes, Namespace, RecordPath};
 
     use super::*;
-    use crate::SecretKey;
 
     /// The worked example of `docs/envelope.md`; its bytes come from an independent implementation in Python.
     #[test]
@@ -218,7 +215,8 @@ mod tests {
         let plaintext = br#"{"text":"hello"}"#;
         let mut envelope = vec![0; CONTENT_OFFSET];
         envelope.extend_from_slice(plaintext);
-        seal_under(&Dek(zeroize::Zeroizing::new(dek_bytes)), &kek, &context, &mut envelope).unwrap();
+        seal_under(&Dek::new(SecretKey::from_slice(&dek_bytes).unwrap()), &kek, &context, &mut envelope)
+            .unwrap();
 
         let expected = [
             "4245533101",

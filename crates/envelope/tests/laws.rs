@@ -1,4 +1,5 @@
 //! The laws of the envelope, over random keys, contexts and contents.
+#![expect(clippy::unwrap_used, reason = "a test may")]
 
 use blue_envelope::{
     CONTENT_OFFSET, Context, Envelope, Kek, KekId, Malformed, OVERHEAD, OpenError, SecretKey, WRITE_ID_LEN,
