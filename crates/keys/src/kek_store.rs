@@ -19,7 +19,8 @@ pub trait KekStore: Send + Sync {
     /// Whatever kept it from answering.
     async fn load(&self, owner: &KeyOwner) -> Result<StoredKeks, KekStoreError>;
 
-    /// Adds one version if it is absent and the owner has no tombstone, both checked with the write.
+    /// Adds one version if it is absent and the owner has no tombstone, both checked with the write. Version 1 is
+    /// refused, by an error, for an owner that has records already: its keys were taken away.
     ///
     /// # Errors
     /// Whatever kept it from writing. It may have been written all the same.

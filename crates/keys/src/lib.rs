@@ -32,6 +32,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod flights;
 mod kek_store;
 mod keyring;
 mod local_file;

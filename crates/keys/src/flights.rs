@@ -1,0 +1,136 @@
+//! Single flight: of many who ask for the same thing at once, one task fetches it.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+
+/// The task that fetched the value panicked, or its runtime is shutting down.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Interrupted;
+
+/// Runs at most one fetch for each key at a time, in a task of its own, and gives its result to all who ask while
+/// it is under way. Who stops waiting does not stop it: with a slow service, callers that give up one after the
+/// other would otherwise each begin anew. The fetch itself must end in bounded time.
+pub(crate) struct Flights<K, V> {
+    under_way: Arc<Mutex<HashMap<K, Flight<V>>>>,
+}
+
+type Flight<V> = Shared<BoxFuture<'static, Result<V, Interrupted>>>;
+
+impl<K, V> Flights<K, V>
+where
+    K: Hash + Eq + Clone + Send + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    pub(crate) fn new() -> Self {
+        Self { under_way: Arc::default() }
+    }
+
+    /// The result of the fetch that is under way for `key`, or of `fetch`.
+    pub(crate) async fn join<F>(&self, key: K, fetch: impl FnOnce() -> F) -> Result<V, Interrupted>
+    where
+        F: Future<Output = V> + Send + 'static,
+    {
+        let flight = {
+            let mut under_way = lock(&self.under_way);
+            match under_way.get(&key) {
+                Some(flight) => flight.clone(),
+                None => {
+                    let landing = Landing { under_way: self.under_way.clone(), key: key.clone() };
+                    let fetch = fetch();
+                    let task = tokio::spawn(async move {
+                        let _landing = landing;
+                        fetch.await
+                    });
+                    let flight = task.map(|ended| ended.map_err(|_| Interrupted)).boxed().shared();
+                    under_way.insert(key, flight.clone());
+                    flight
+                }
+            }
+        };
+        flight.await
+    }
+}
+
+/// Takes a flight off the list when it ends, also by a panic.
+struct Landing<K: Hash + Eq, F> {
+    under_way: Arc<Mutex<HashMap<K, F>>>,
+    key: K,
+}
+
+impl<K: Hash + Eq, F> Drop for Landing<K, F> {
+    fn drop(&mut self) {
+        lock(&self.under_way).remove(&self.key);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds the lock, and every state of the map is sound.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicU32, Ordering},
+        time::Duration,
+    };
+
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn those_who_ask_at_once_share_one_fetch() {
+        let flights = Arc::new(Flights::new());
+        let fetched = Arc::new(AtomicU32::new(0));
+        let tasks: Vec<_> = (0..100)
+            .map(|_| {
+                let (flights, fetched) = (flights.clone(), fetched.clone());
+                tokio::spawn(async move {
+                    let fetch = || async move {
+                        sleep(Duration::from_millis(50)).await;
+                        fetched.fetch_add(1, Ordering::SeqCst)
+                    };
+                    flights.join("key", fetch).await.unwrap()
+                })
+            })
+            .collect();
+        for task in tasks {
+            assert_eq!(task.await.unwrap(), 0);
+        }
+        assert_eq!(fetched.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_does_not_stop_the_fetch() {
+        let flights = Flights::new();
+        let fetched = Arc::new(AtomicU32::new(0));
+        let fetch = |delay| {
+            let fetched = fetched.clone();
+            move || async move {
+                sleep(Duration::from_millis(delay)).await;
+                fetched.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        for _ in 0..10 {
+            assert!(timeout(Duration::from_millis(1), flights.join("key", fetch(200))).await.is_err());
+        }
+        flights.join("key", fetch(0)).await.unwrap();
+        assert_eq!(fetched.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_its_own_flight_only() {
+        let flights = Flights::new();
+        assert!(flights.join("key", || async { panic!("as it should") }).await.is_err());
+        assert_eq!(flights.join("key", || async { 7 }).await.unwrap(), 7);
+    }
+}
