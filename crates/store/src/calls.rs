@@ -19,7 +19,7 @@ use crate::error::{Cause, StoreError};
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
-    /// One request and its answer. Default: 3 s.
+    /// One request and its answer, with the time it takes to get credentials, connect and sign. Default: 5 s.
     pub attempt: Duration,
     /// One operation with all its retries. Default: 15 s.
     pub operation: Duration,
@@ -27,7 +27,7 @@ pub struct Deadlines {
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { attempt: Duration::from_secs(3), operation: Duration::from_secs(15) }
+        Self { attempt: Duration::from_secs(5), operation: Duration::from_secs(15) }
     }
 }
 
@@ -35,7 +35,9 @@ impl Deadlines {
     /// Starts the clock of one operation.
     #[must_use]
     pub fn start(self) -> Deadline {
-        Deadline { attempt: self.attempt, at: Instant::now() + self.operation }
+        // An Instant cannot hold every Duration; a century is as good as any.
+        const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+        Deadline { attempt: self.attempt, at: Instant::now() + self.operation.min(FAR) }
     }
 }
 
@@ -67,8 +69,8 @@ impl Deadline {
 
 const BACKOFF_BASE: Duration = Duration::from_millis(25);
 const BACKOFF_CAP: Duration = Duration::from_secs(1);
-/// A port on which nothing listens is a matter of configuration far more often than of patience.
-const REFUSED_CONNECTIONS: u32 = 5;
+/// A server that cannot be connected to is a matter of configuration far more often than of patience.
+const FAILED_CONNECTIONS: u32 = 5;
 
 /// 25 ms doubled with each retry up to 1 s, times a random number from 0 to 1.
 pub(crate) fn backoff(retry: u32) -> Duration {
@@ -82,6 +84,16 @@ pub(crate) struct Answered<T, E> {
     pub(crate) answer: Result<T, E>,
     /// Whether an earlier attempt may have been carried out without our learning of it.
     pub(crate) unanswered_before: bool,
+}
+
+impl<T, E> Answered<T, E>
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    /// The answer to an operation that changes nothing, or whose effect is the same however often it is done.
+    pub(crate) fn or_failed(self, operation: &'static str, table: &str) -> Result<T, StoreError> {
+        self.answer.map_err(|error| service_error(operation, table, error))
+    }
 }
 
 /// A call that the service did not answer, or answered with a plea to try later, until the deadline.
@@ -126,11 +138,15 @@ where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     let mut attempts = 0;
-    let mut refused = 0;
+    let mut not_connected = 0;
     let mut unanswered = false;
     loop {
-        attempts += 1;
         let patience = deadline.attempt.min(deadline.remaining());
+        if patience.is_zero() {
+            let cause = "its deadline has passed".into();
+            return Err(GaveUp { operation, attempts, unanswered, cause, denied: false });
+        }
+        attempts += 1;
         let cause: Cause = match tokio::time::timeout(patience, send()).await {
             Ok(Ok(answer)) => return Ok(Answered { answer: Ok(answer), unanswered_before: unanswered }),
             Ok(Err(error)) => match classify(&error) {
@@ -151,7 +167,7 @@ where
                 }
                 Class::NotDone => error.into(),
                 Class::NeverSent => {
-                    refused += 1;
+                    not_connected += 1;
                     root(error)
                 }
                 Class::Unanswered => {
@@ -165,9 +181,28 @@ where
             }
         };
         tracing::debug!(operation, attempts, %cause, "no answer");
-        if refused >= REFUSED_CONNECTIONS || !deadline.pause(attempts - 1).await {
+        if not_connected >= FAILED_CONNECTIONS || !deadline.pause(attempts - 1).await {
             return Err(GaveUp { operation, attempts, unanswered, cause, denied: false });
         }
+    }
+}
+
+/// What is known of a write after an answer that is no success and no failed condition.
+pub(crate) fn write_failed<E>(
+    unanswered_before: bool,
+    operation: &'static str,
+    table: &str,
+    error: E,
+) -> StoreError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let failed = service_error(operation, table, error);
+    if unanswered_before {
+        // An earlier attempt may have been carried out before the service began to refuse.
+        StoreError::OutcomeUnknown { operation, attempts: 2, source: failed.into() }
+    } else {
+        failed
     }
 }
 
@@ -207,40 +242,49 @@ enum Class {
     NoCredentials,
     /// Not carried out; may be tried again.
     NotDone,
-    /// Nobody listens there.
+    /// There was no connection: nobody listens there, or its name or certificate is wrong.
     NeverSent,
     /// It may have been carried out.
     Unanswered,
 }
 
 fn classify<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, HttpResponse>) -> Class {
-    match error {
-        SdkError::ServiceError(service) => match service.err().code() {
+    if let SdkError::ServiceError(service) = error {
+        return match service.err().code() {
+            None if service.raw().status().is_client_error() => Class::Final,
+            // An answer that cannot be read: it may have been a success.
+            None => Class::Unanswered,
             Some(
                 "ProvisionedThroughputExceededException"
                 | "ThrottlingException"
                 | "RequestLimitExceeded"
-                | "TransactionInProgressException"
                 | "LimitExceededException"
-                | "TransactionConflictException",
+                | "TransactionInProgressException"
+                | "TransactionConflictException"
+                | "ReplicatedWriteConflictException",
             ) => Class::NotDone,
-            _ if is_transient_cancellation(service.err()) => Class::NotDone,
-            _ if service.raw().status().is_server_error() => Class::Unanswered,
-            _ => Class::Final,
-        },
-        SdkError::ConstructionFailure(_) => {
-            if find::<CredentialsError>(error).is_some() {
-                Class::NoCredentials
-            } else {
-                Class::Final
-            }
-        }
-        _ if find::<CredentialsError>(error).is_some() => Class::NoCredentials,
-        _ if find::<io::Error>(error).is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused) => {
-            Class::NeverSent
-        }
-        _ => Class::Unanswered,
+            Some(_) if is_transient_cancellation(service.err()) => Class::NotDone,
+            Some(_) if service.raw().status().is_server_error() => Class::Unanswered,
+            Some(_) => Class::Final,
+        };
     }
+    match find::<CredentialsError>(error) {
+        Some(CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)) => {
+            return Class::NoCredentials;
+        }
+        // A provider that failed or timed out may do better next time; nothing was signed or sent.
+        Some(_) => return Class::NotDone,
+        None => {}
+    }
+    if matches!(error, SdkError::ConstructionFailure(_)) {
+        return Class::Final;
+    }
+    if find::<hyper_util::client::legacy::Error>(error).is_some_and(|error| error.is_connect())
+        || find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    {
+        return Class::NeverSent;
+    }
+    Class::Unanswered
 }
 
 /// Whether a transaction was cancelled only because others were in its way at that moment.
@@ -260,10 +304,12 @@ fn is_transient_cancellation(error: &(dyn Error + 'static)) -> bool {
         })
 }
 
-/// The reason of the first condition that a cancelled transaction failed, with the item that failed it.
-pub(crate) fn failed_condition(error: &TransactWriteItemsError) -> Option<&CancellationReason> {
+/// The first condition that a cancelled transaction failed: its position among the transaction's items, and the
+/// reason with the item that failed it.
+pub(crate) fn failed_condition(error: &TransactWriteItemsError) -> Option<(usize, &CancellationReason)> {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else { return None };
-    cancelled.cancellation_reasons().iter().find(|reason| reason.code() == Some("ConditionalCheckFailed"))
+    let mut reasons = cancelled.cancellation_reasons().iter().enumerate();
+    reasons.find(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
 }
 
 /// The first cause of type `T`.

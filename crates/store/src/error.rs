@@ -11,7 +11,7 @@ pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The service throttled, failed or could not be reached until the deadline. Nothing was written.
+    /// The service throttled, failed or could not be reached until the deadline. A record was not written.
     #[error("the database did not answer {operation} ({attempts} attempts)")]
     Unavailable {
         /// The DynamoDB operation.
@@ -52,6 +52,19 @@ pub enum StoreError {
         operation: &'static str,
         /// What the service said.
         source: Cause,
+    },
+    /// The table was wiped and made anew since it was opened. Open it again.
+    #[error("the table {table} was made anew since it was opened")]
+    Reinitialised {
+        /// Its name.
+        table: String,
+    },
+    /// A tenant whose records are there has no key any more, and no tombstone: somebody took its keys away. No other
+    /// is made in their place.
+    #[error("the keys of {partition} are missing, and its records are there")]
+    KeysMissing {
+        /// The partition of the key items.
+        partition: String,
     },
     /// The item would be larger than DynamoDB allows. It was not sent.
     #[error("the item has {size} bytes with its names, DynamoDB allows {MAX_ITEM_SIZE}")]

@@ -65,7 +65,8 @@ impl SystemAttributes {
         };
         for (name, value) in [(PAYLOAD_TYPE, payload_type), (CREATED, self.created), (UPDATED, self.updated)]
         {
-            all.insert(name, value).expect("a caller's attributes hold no reserved name");
+            all.insert(name, value)
+                .expect("a caller's attributes hold no reserved name and leave room for these");
         }
         all
     }
@@ -94,12 +95,19 @@ impl SystemAttributes {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Revision {
     version: Option<AttributeValue>,
+    /// The write id, or, of an item that has none, whatever stands in its place.
     envelope: Option<AttributeValue>,
 }
 
 impl Revision {
     pub(crate) fn of_item(item: &Item) -> Self {
-        Self { version: item.get(VERSION).cloned(), envelope: item.get(ENVELOPE).cloned() }
+        let envelope = match item.get(ENVELOPE) {
+            Some(AttributeValue::B(bytes)) if bytes.as_ref().len() >= WRITE_ID_LEN => {
+                Some(AttributeValue::B(Blob::new(&bytes.as_ref()[..WRITE_ID_LEN])))
+            }
+            other => other.cloned(),
+        };
+        Self { version: item.get(VERSION).cloned(), envelope }
     }
 
     /// The version, if the item has one.
@@ -120,9 +128,8 @@ impl Revision {
             condition.names.insert(format!("#{alias}"), name.to_owned());
             let part = match value {
                 None => format!("attribute_not_exists(#{alias})"),
-                Some(AttributeValue::B(bytes)) if bytes.as_ref().len() >= WRITE_ID_LEN => {
-                    let write_id = Blob::new(&bytes.as_ref()[..WRITE_ID_LEN]);
-                    condition.values.insert(format!(":{alias}"), AttributeValue::B(write_id));
+                Some(write_id @ AttributeValue::B(bytes)) if bytes.as_ref().len() == WRITE_ID_LEN => {
+                    condition.values.insert(format!(":{alias}"), write_id.clone());
                     format!("begins_with(#{alias}, :{alias})")
                 }
                 Some(value) => {
@@ -134,15 +141,6 @@ impl Revision {
         }
         condition.expression = parts.join(" AND ");
         condition
-    }
-}
-
-impl From<&StoredRecord> for Revision {
-    fn from(record: &StoredRecord) -> Self {
-        Self {
-            version: Some(AttributeValue::N(record.version.to_string())),
-            envelope: Some(AttributeValue::B(Blob::new(record.envelope.clone()))),
-        }
     }
 }
 
@@ -198,16 +196,50 @@ pub(crate) fn encode(record: StoredRecord) -> Result<Item, StoreError> {
         };
         item.insert(name.to_owned(), value);
     }
-    match size::item_size(&item) {
-        size if size > size::MAX_ITEM_SIZE => Err(StoreError::TooLarge { size }),
-        _ => Ok(item),
-    }
+    size::check(size::item_size(&item))?;
+    Ok(item)
 }
 
-pub(crate) fn decode(mut item: Item) -> Result<StoredRecord, MalformedItem> {
+/// Whether a record with an envelope of so many bytes fits into an item, asked before it is sealed.
+///
+/// # Errors
+/// [`StoreError::TooLarge`].
+pub fn check_size(
+    path: &RecordPath,
+    version: u64,
+    attributes: &ItemAttributes,
+    envelope_len: usize,
+) -> Result<(), StoreError> {
+    size::check(record_size(path, version, attributes, envelope_len))
+}
+
+fn record_size(path: &RecordPath, version: u64, attributes: &ItemAttributes, envelope_len: usize) -> usize {
+    let own = size::item_size(&record_key(path))
+        + VERSION.len()
+        + size::number_size(&version.to_string())
+        + ENVELOPE.len()
+        + envelope_len;
+    let value_size = |value: &Value| match value {
+        Value::String(text) => text.len(),
+        Value::Integer(number) => size::number_size(&number.to_string()),
+        Value::Bool(_) => 1,
+        Value::Bytes(bytes) => bytes.len(),
+    };
+    own + attributes.iter().map(|(name, value)| name.len() + value_size(value)).sum::<usize>()
+}
+
+/// The record in an item that lies where `asked` allows. Where it lies is part of what its envelope
+/// authenticates, so without this an answer with another record would open.
+pub(crate) fn decode_if(
+    mut item: Item,
+    asked: impl FnOnce(&RecordPath) -> bool,
+) -> Result<StoredRecord, MalformedItem> {
     let key = describe_key(&item);
     let malformed = |reason: String| MalformedItem { key: key.clone(), reason };
     let path = decode_key(&item).map_err(malformed)?;
+    if !asked(&path) {
+        return Err(malformed("another item was asked for".to_owned()));
+    }
     item.remove(PK);
     item.remove(SK);
     let version = match item.remove(VERSION) {
@@ -285,6 +317,11 @@ pub(crate) fn canonical_integer(digits: &str) -> Option<i64> {
     digits.parse().ok().filter(|number: &i64| number.to_string() == digits)
 }
 
+/// Whether a text is of visible ASCII alone, as all are that this store itself writes into its own items.
+pub(crate) fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// `pk/sk`, for messages.
 pub(crate) fn describe_key(item: &Item) -> String {
     let text = |name| match item.get(name) {
@@ -299,6 +336,10 @@ mod tests {
     use blue_address::Attributes;
 
     use super::*;
+
+    fn decode(item: Item) -> Result<StoredRecord, MalformedItem> {
+        decode_if(item, |_| true)
+    }
 
     fn record() -> StoredRecord {
         let system = SystemAttributes { payload_type: PayloadType::Json, created: 5, updated: 6 };
@@ -322,6 +363,23 @@ mod tests {
     #[test]
     fn what_is_encoded_decodes_to_itself() {
         assert_eq!(decode(encode(record()).unwrap()).unwrap(), record());
+    }
+
+    #[test]
+    fn an_item_from_elsewhere_is_malformed() {
+        let asked = |path: &RecordPath| path.id.as_str() == "another";
+        let error = decode_if(encode(record()).unwrap(), asked).unwrap_err();
+        assert_eq!(error.reason, "another item was asked for");
+    }
+
+    #[test]
+    fn a_size_told_in_advance_is_that_of_the_item() {
+        let StoredRecord { path, version, envelope, attributes } = record();
+        let size = record_size(&path, version, &attributes, envelope.len());
+        assert_eq!(size, size::item_size(&encode(record()).unwrap()));
+        assert!(check_size(&path, version, &attributes, size::MAX_ITEM_SIZE - size + envelope.len()).is_ok());
+        let error = check_size(&path, version, &attributes, size::MAX_ITEM_SIZE - size + envelope.len() + 1);
+        assert!(matches!(error, Err(StoreError::TooLarge { size: 409_601 })));
     }
 
     #[test]

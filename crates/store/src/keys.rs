@@ -1,5 +1,7 @@
 //! Wrapped keys as items. To this crate they are bytes.
 
+use std::{collections::HashMap, fmt};
+
 use aws_sdk_dynamodb::{
     primitives::Blob,
     types::{AttributeValue, ConditionCheck, Put, TransactWriteItem},
@@ -9,8 +11,9 @@ use uuid::Uuid;
 
 use crate::{
     MalformedItem, Store, StoreError,
-    calls::{Deadline, GaveUp, call, failed_condition, service_error},
-    item::{Condition, Item, SK, canonical_integer, describe_key, key},
+    calls::{Deadline, GaveUp, call, failed_condition, write_failed},
+    item::{Condition, Item, SK, canonical_integer, describe_key, is_plain, key},
+    meta,
 };
 
 const KEK_ID: &str = "kek_id";
@@ -43,7 +46,7 @@ impl KeyPartition {
 }
 
 /// One version of a wrapped key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct KeyItem {
     /// From 1; the sort key, in ten digits.
     pub version: u32,
@@ -57,6 +60,20 @@ pub struct KeyItem {
     pub wrapped: Vec<u8>,
     /// When, in µs since the Unix epoch.
     pub created: i64,
+}
+
+/// Without the wrapped key.
+impl fmt::Debug for KeyItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version, kek_id: _, provider, umk_id, wrapped, created } = self;
+        f.debug_struct("KeyItem")
+            .field("version", version)
+            .field("provider", provider)
+            .field("umk_id", umk_id)
+            .field("wrapped", &format_args!("[{} bytes]", wrapped.len()))
+            .field("created", created)
+            .finish_non_exhaustive()
+    }
 }
 
 /// All key items of one partition.
@@ -105,10 +122,14 @@ impl Store {
         Ok(found)
     }
 
-    /// Adds a version if it is absent and there is no tombstone, in one transaction.
+    /// Adds a version, in one transaction with these conditions: the version is absent; there is no tombstone; the
+    /// table is still the store that was opened, not one made anew in its place; and, for a tenant's version 1, the
+    /// directory does not name the tenant yet, since its keys were made before its records and must have been taken
+    /// away.
     ///
     /// # Errors
-    /// [`StoreError`]; after [`StoreError::OutcomeUnknown`] it may be there.
+    /// [`StoreError::Reinitialised`] or [`StoreError::KeysMissing`] if one of the last two does not hold; after
+    /// [`StoreError::OutcomeUnknown`] the version may be there; else [`StoreError`].
     pub async fn insert_key(
         &self,
         partition: &KeyPartition,
@@ -123,26 +144,47 @@ impl Store {
             .set_expression_attribute_names(Some(absent.names.clone()))
             .build()
             .expect("table and item are set");
-        let no_tombstone = ConditionCheck::builder()
-            .table_name(&self.table.name)
-            .set_key(Some(partition.key(0)))
-            .condition_expression(&absent.expression)
-            .set_expression_attribute_names(Some(absent.names))
-            .build()
-            .expect("table, key and condition are set");
-        let request = self
+        let same_store = Condition {
+            expression: "#created = :created".to_owned(),
+            names: HashMap::from([("#created".to_owned(), meta::CREATED.to_owned())]),
+            values: HashMap::from([(":created".to_owned(), AttributeValue::N(self.created.to_string()))]),
+        };
+        let mut request = self
             .table
             .client
             .transact_write_items()
             .client_request_token(Uuid::new_v4().to_string())
             .transact_items(TransactWriteItem::builder().put(put).build())
-            .transact_items(TransactWriteItem::builder().condition_check(no_tombstone).build());
-        let sent = call("TransactWriteItems", deadline, || request.clone().send()).await;
-        match sent.map_err(GaveUp::of_write)?.answer {
-            Ok(_) => Ok(KeyInserted::Done),
-            Err(error) if failed_condition(&error).is_some() => Ok(KeyInserted::Lost),
-            Err(error) => Err(service_error("TransactWriteItems", &self.table.name, error)),
+            .transact_items(self.check(partition.key(0), &absent))
+            .transact_items(self.check(meta::meta_key(), &same_store));
+        if let (KeyPartition::Tenant(tenant), 1) = (partition, item.version) {
+            request = request.transact_items(self.check(key("T", tenant.as_str()), &absent));
         }
+        let sent = call("TransactWriteItems", deadline, || request.clone().send()).await;
+        let answered = sent.map_err(GaveUp::of_write)?;
+        let error = match answered.answer {
+            Ok(_) => return Ok(KeyInserted::Done),
+            Err(error) => error,
+        };
+        let table = self.table.name.clone();
+        match failed_condition(&error) {
+            Some((0 | 1, _)) => Ok(KeyInserted::Lost),
+            Some((2, _)) => Err(StoreError::Reinitialised { table }),
+            Some(_) => Err(StoreError::KeysMissing { partition: partition.pk() }),
+            None => Err(write_failed(answered.unanswered_before, "TransactWriteItems", &table, error)),
+        }
+    }
+
+    fn check(&self, key: Item, condition: &Condition) -> TransactWriteItem {
+        let check = ConditionCheck::builder()
+            .table_name(&self.table.name)
+            .set_key(Some(key))
+            .condition_expression(&condition.expression)
+            .set_expression_attribute_names(Some(condition.names.clone()))
+            .set_expression_attribute_values(condition.values())
+            .build()
+            .expect("table, key and condition are set");
+        TransactWriteItem::builder().condition_check(check).build()
     }
 }
 
@@ -180,7 +222,7 @@ fn decode(item: &Item, version: u32) -> Result<KeyItem, String> {
 
 fn text(item: &Item, name: &str) -> Result<String, String> {
     match item.get(name) {
-        Some(AttributeValue::S(text)) => Ok(text.clone()),
-        _ => Err(format!("{name} is missing or no string")),
+        Some(AttributeValue::S(text)) if is_plain(text) => Ok(text.clone()),
+        _ => Err(format!("{name} is missing or not as this store writes it")),
     }
 }

@@ -35,7 +35,7 @@ pub use blue_address as address;
 
 pub use calls::{Deadline, Deadlines};
 pub use error::{MalformedItem, StoreError, TableError};
-pub use item::{PayloadType, Revision, StoredRecord, SystemAttributes, WRITE_ID_LEN};
+pub use item::{PayloadType, Revision, StoredRecord, SystemAttributes, WRITE_ID_LEN, check_size};
 pub use keys::{KeyInserted, KeyItem, KeyItems, KeyPartition};
 pub use meta::Meta;
 pub use records::{Current, Cursor, DeleteOutcome, Page, Put, PutOutcome, RecordWrite, Store};

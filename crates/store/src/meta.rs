@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     MalformedItem, TableError,
-    item::{Item, canonical_integer, describe_key, key},
+    item::{Item, canonical_integer, describe_key, is_plain, key},
 };
 
 /// The layout that this version writes and reads.
@@ -14,7 +14,7 @@ const SCHEMA: &str = "schema";
 const NAMESPACE: &str = "namespace";
 const PROVIDER: &str = "provider";
 const UMK_ID: &str = "umk_id";
-const CREATED: &str = "created";
+pub(crate) const CREATED: &str = "created";
 const TABLE_ID: &str = "table_id";
 
 /// What was fixed when a table became a store. Nothing in it is secret, and nothing of it is authenticated.
@@ -59,10 +59,11 @@ impl Meta {
     pub(crate) fn decode(table: &str, item: &Item) -> Result<Self, TableError> {
         let malformed = |name: &str| MalformedItem {
             key: describe_key(item),
-            reason: format!("{name} is missing or of another type"),
+            reason: format!("{name} is missing or not as this store writes it"),
         };
+        // Messages show these texts, so nothing in them may steer a terminal.
         let text = |name| match item.get(name) {
-            Some(AttributeValue::S(text)) => Ok(text.clone()),
+            Some(AttributeValue::S(text)) if is_plain(text) => Ok(text.clone()),
             _ => Err(malformed(name)),
         };
         let integer = |name| match item.get(name) {

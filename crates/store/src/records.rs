@@ -5,15 +5,16 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem,
+use aws_sdk_dynamodb::{
+    operation::put_item::PutItemError,
+    types::{AttributeValue, Delete, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem},
 };
 use blue_address::{Collection, ItemAttributes, Kind, RecordPath, Tenant};
 use uuid::Uuid;
 
 use crate::{
     MalformedItem, Revision, StoreError, StoredRecord, SystemAttributes, Table,
-    calls::{Deadline, GaveUp, call, failed_condition, service_error},
+    calls::{Deadline, GaveUp, call, failed_condition, service_error, write_failed},
     item::{self, Condition, Item, PK, SK, WRITE_ID_LEN},
     outcome::{Ours, Resolution, resolve},
 };
@@ -25,26 +26,33 @@ const REMEMBERED_ENTRIES: usize = 100_000;
 #[derive(Debug)]
 pub struct Store {
     pub(crate) table: Table,
+    /// When the store was initialised: tells it from one made anew in the same table.
+    pub(crate) created: i64,
     listed: Mutex<HashSet<(Tenant, Collection)>>,
 }
 
 /// An item as it stands in the table at this moment.
 #[derive(Debug, Clone)]
-pub struct Current(Item);
+pub struct Current {
+    asked: RecordPath,
+    item: Item,
+}
 
 impl Current {
     /// The state that a conditional write may name as what it expects.
     #[must_use]
     pub fn revision(&self) -> Revision {
-        Revision::of_item(&self.0)
+        Revision::of_item(&self.item)
     }
 
     /// The record.
     ///
     /// # Errors
-    /// [`MalformedItem`] if this store cannot have written it.
+    /// [`MalformedItem`] if this store cannot have written it, or if it is not the one that was asked for: a
+    /// record that is authentic where it lies must not be taken for another.
     pub fn into_record(self) -> Result<StoredRecord, MalformedItem> {
-        item::decode(self.0)
+        let Self { asked, item } = self;
+        item::decode_if(item, |path| *path == asked)
     }
 }
 
@@ -88,6 +96,11 @@ pub enum DeleteOutcome {
     Conflict(Option<Current>),
 }
 
+enum Transacted {
+    Done,
+    ConditionFailed(Option<Item>),
+}
+
 /// Where the next page of a listing begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(String);
@@ -102,8 +115,8 @@ pub struct Page {
 }
 
 impl Store {
-    pub(crate) fn new(table: Table) -> Self {
-        Self { table, listed: Mutex::default() }
+    pub(crate) fn new(table: Table, created: i64) -> Self {
+        Self { table, created, listed: Mutex::default() }
     }
 
     /// The table it lies in.
@@ -125,14 +138,11 @@ impl Store {
             .set_key(Some(item::record_key(path)))
             .consistent_read(true);
         let got = call("GetItem", deadline, || request.clone().send()).await;
-        match got.map_err(GaveUp::unavailable)?.answer {
-            Ok(answer) => Ok(answer.item.map(Current)),
-            Err(error) => Err(service_error("GetItem", &self.table.name, error)),
-        }
+        let answer = got.map_err(GaveUp::unavailable)?.or_failed("GetItem", &self.table.name)?;
+        Ok(answer.item.map(|item| Current { asked: path.clone(), item }))
     }
 
-    /// Writes one record if what it expects is there. A lost answer is resolved by what stands in the table
-    /// after it.
+    /// Writes one record if what it expects is there.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`] before anything is sent; [`StoreError::OutcomeUnknown`] if it cannot be told
@@ -146,42 +156,75 @@ impl Store {
         put: Put<'_>,
         deadline: Deadline,
     ) -> Result<PutOutcome, StoreError> {
+        match put {
+            Put::Create => self.create(write, deadline).await,
+            Put::Replace(expected) => self.replace(write, expected, deadline).await,
+        }
+    }
+
+    /// A record that is there may be our own first attempt's work, replaced since; one that is absent may be our own,
+    /// deleted since. So this is a transaction of one item, whose token makes DynamoDB itself answer a repeated
+    /// request as it answered the first.
+    async fn create(&self, write: RecordWrite, deadline: Deadline) -> Result<PutOutcome, StoreError> {
+        let RecordWrite { path, version, envelope, attributes } = write;
+        let asked = path.clone();
+        let condition = Condition::absent();
+        let put = aws_sdk_dynamodb::types::Put::builder()
+            .table_name(&self.table.name)
+            .set_item(Some(item::encode(StoredRecord { path, version, envelope, attributes })?))
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(Some(condition.names))
+            .return_values_on_condition_check_failure(AllOld)
+            .build()
+            .expect("table and item are set");
+        match self.transact(TransactWriteItem::builder().put(put).build(), deadline).await? {
+            Transacted::Done => Ok(PutOutcome::Done),
+            Transacted::ConditionFailed(item) => {
+                Ok(PutOutcome::Conflict(item.map(|item| Current { asked, item })))
+            }
+        }
+    }
+
+    /// A lost answer is resolved by what stands in the table after it.
+    async fn replace(
+        &self,
+        write: RecordWrite,
+        expected: &Revision,
+        deadline: Deadline,
+    ) -> Result<PutOutcome, StoreError> {
         let RecordWrite { path, version, envelope, attributes } = write;
         let write_id: [u8; WRITE_ID_LEN] =
             *envelope.first_chunk().expect("an envelope is longer than its write id");
         let created = SystemAttributes::of(&attributes).map_or(i64::MIN, |system| system.created);
-        let item = item::encode(StoredRecord { path, version, envelope, attributes })?;
-        let (condition, creates) = match put {
-            Put::Create => (Condition::absent(), true),
-            Put::Replace(revision) => (revision.condition(), false),
-        };
+        let asked = path.clone();
+        let condition = expected.condition();
         let request = self
             .table
             .client
             .put_item()
             .table_name(&self.table.name)
-            .set_item(Some(item))
+            .set_item(Some(item::encode(StoredRecord { path, version, envelope, attributes })?))
             .condition_expression(&condition.expression)
             .set_expression_attribute_values(condition.values())
             .set_expression_attribute_names(Some(condition.names))
             .return_values_on_condition_check_failure(AllOld);
         let sent = call("PutItem", deadline, || request.clone().send()).await;
         let answered = sent.map_err(GaveUp::of_write)?;
-        let current = match answered.answer {
+        let found = match answered.answer {
             Ok(_) => return Ok(PutOutcome::Done),
-            Err(error) => match error {
-                aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(
-                    failed,
-                ) => failed.item,
-                error => return Err(service_error("PutItem", &self.table.name, error)),
-            },
+            Err(PutItemError::ConditionalCheckFailedException(failed)) => failed.item,
+            Err(error) => {
+                return Err(write_failed(answered.unanswered_before, "PutItem", &self.table.name, error));
+            }
         };
-        if !answered.unanswered_before {
-            return Ok(PutOutcome::Conflict(current.map(Current)));
-        }
-        match resolve(&Ours { write_id: &write_id, version, created, creates }, current.as_ref()) {
+        let resolution = if answered.unanswered_before {
+            resolve(&Ours { write_id: &write_id, version, created }, found.as_ref())
+        } else {
+            Resolution::Theirs
+        };
+        match resolution {
             Resolution::Ours => Ok(PutOutcome::Done),
-            Resolution::Theirs => Ok(PutOutcome::Conflict(current.map(Current))),
+            Resolution::Theirs => Ok(PutOutcome::Conflict(found.map(|item| Current { asked, item }))),
             Resolution::Unknown => Err(StoreError::OutcomeUnknown {
                 operation: "PutItem",
                 attempts: 2,
@@ -190,10 +233,8 @@ impl Store {
         }
     }
 
-    /// Deletes one record if it is in exactly this state.
-    ///
-    /// An absent record does not tell who deleted it. So this is a transaction of one item, whose token makes
-    /// DynamoDB itself answer a repeated request as it answered the first.
+    /// Deletes one record if it is in exactly this state. An absent record does not tell who deleted it, so this is
+    /// a transaction of one item as creating is.
     ///
     /// # Errors
     /// [`StoreError::OutcomeUnknown`] if no answer came; else [`StoreError`].
@@ -213,18 +254,32 @@ impl Store {
             .return_values_on_condition_check_failure(AllOld)
             .build()
             .expect("table and key are set");
+        match self.transact(TransactWriteItem::builder().delete(delete).build(), deadline).await? {
+            Transacted::Done => Ok(DeleteOutcome::Done),
+            Transacted::ConditionFailed(item) => {
+                Ok(DeleteOutcome::Conflict(item.map(|item| Current { asked: path.clone(), item })))
+            }
+        }
+    }
+
+    /// A transaction of one item. Repeated under its token, within ten minutes, it is answered as it was first.
+    async fn transact(&self, item: TransactWriteItem, deadline: Deadline) -> Result<Transacted, StoreError> {
         let request = self
             .table
             .client
             .transact_write_items()
             .client_request_token(Uuid::new_v4().to_string())
-            .transact_items(TransactWriteItem::builder().delete(delete).build());
+            .transact_items(item);
         let sent = call("TransactWriteItems", deadline, || request.clone().send()).await;
-        match sent.map_err(GaveUp::of_write)?.answer {
-            Ok(_) => Ok(DeleteOutcome::Done),
+        let answered = sent.map_err(GaveUp::of_write)?;
+        match answered.answer {
+            Ok(_) => Ok(Transacted::Done),
             Err(error) => match failed_condition(&error) {
-                Some(reason) => Ok(DeleteOutcome::Conflict(reason.item.clone().map(Current))),
-                None => Err(service_error("TransactWriteItems", &self.table.name, error)),
+                Some((_, reason)) => Ok(Transacted::ConditionFailed(reason.item.clone())),
+                None => {
+                    let (table, unanswered) = (&self.table.name, answered.unanswered_before);
+                    Err(write_failed(unanswered, "TransactWriteItems", table, error))
+                }
             },
         }
     }
@@ -246,7 +301,12 @@ impl Store {
         let prefix = kind.map(|kind| format!("{kind}#"));
         let partition = item::partition(tenant, collection);
         let (items, next) = self.query(partition, prefix.as_deref(), from, Some(limit), deadline).await?;
-        Ok(Page { records: items.into_iter().map(item::decode).collect(), next })
+        let here = |path: &RecordPath| {
+            path.tenant == *tenant
+                && path.collection == *collection
+                && kind.is_none_or(|kind| path.kind == *kind)
+        };
+        Ok(Page { records: items.into_iter().map(|item| item::decode_if(item, here)).collect(), next })
     }
 
     /// Makes sure that the directory names this tenant and collection, durably. Once it does, this process
@@ -374,8 +434,7 @@ impl Store {
             .set_limit(limit)
             .consistent_read(true);
         let queried = call("Query", deadline, || request.clone().send()).await;
-        let answer = queried.map_err(GaveUp::unavailable)?.answer;
-        let answer = answer.map_err(|error| service_error("Query", &self.table.name, error))?;
+        let answer = queried.map_err(GaveUp::unavailable)?.or_failed("Query", &self.table.name)?;
         let next = match answer.last_evaluated_key.as_ref().and_then(|key| key.get(SK)) {
             Some(AttributeValue::S(sk)) => Some(Cursor(sk.clone())),
             _ => None,

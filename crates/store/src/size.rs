@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use crate::StoreError;
+
 /// The most bytes an item may have, names included: 400 KiB.
 pub const MAX_ITEM_SIZE: usize = 409_600;
 
@@ -11,6 +13,10 @@ pub const MAX_ITEM_SIZE: usize = 409_600;
 /// a bool one byte, a number one byte and one for each pair of significant digits, one more if it is negative.
 pub(crate) fn item_size(item: &HashMap<String, AttributeValue>) -> usize {
     item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
+}
+
+pub(crate) fn check(size: usize) -> Result<(), StoreError> {
+    if size > MAX_ITEM_SIZE { Err(StoreError::TooLarge { size }) } else { Ok(()) }
 }
 
 fn value_size(value: &AttributeValue) -> usize {
@@ -25,7 +31,7 @@ fn value_size(value: &AttributeValue) -> usize {
 
 /// The size of a canonical whole number. DynamoDB keeps pairs of decimal digits, so trailing zeros count only
 /// where they share a pair with another digit.
-fn number_size(number: &str) -> usize {
+pub(crate) fn number_size(number: &str) -> usize {
     let digits = number.strip_prefix('-').unwrap_or(number);
     if digits == "0" {
         return 1;

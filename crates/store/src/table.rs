@@ -89,12 +89,20 @@ impl Table {
     /// [`StoreError::TableMissing`] if it is not there, else the [`TableError`] that says what stands against it.
     pub async fn examine(&self, writer_region: Option<&str>) -> Result<Examined, TableError> {
         let table = self.describe_in_full().await?.ok_or_else(|| self.missing())?;
+        if let Some(status @ (TableStatus::Creating | TableStatus::Deleting)) = &table.table_status {
+            let status = status.as_str().to_lowercase();
+            return Err(TableError::NotActive { table: self.name.clone(), status });
+        }
         self.check_schema(&table)?;
         self.check_replicas(&table, writer_region)?;
         self.check_time_to_live().await?;
-        let meta = self.read_meta().await?;
+        let mut meta = self.read_meta().await?;
         if meta.is_none() && !self.is_empty().await? {
-            return Err(TableError::NotOurs { table: self.name.clone() });
+            // Another process may have made it a store between the two looks: META is its first item.
+            meta = self.read_meta().await?;
+            if meta.is_none() {
+                return Err(TableError::NotOurs { table: self.name.clone() });
+            }
         }
         Ok(Examined { description: description(&table), meta })
     }
@@ -166,15 +174,23 @@ impl Table {
     /// # Errors
     /// [`TableError::Namespace`].
     pub fn open(self, meta: &Meta, namespace: &Namespace) -> Result<Store, TableError> {
+        self.check_namespace(meta, namespace)?;
+        Ok(Store::new(self, meta.created))
+    }
+
+    /// Whether this table's META is of `namespace`.
+    ///
+    /// # Errors
+    /// [`TableError::Namespace`].
+    pub fn check_namespace(&self, meta: &Meta, namespace: &Namespace) -> Result<(), TableError> {
         if meta.namespace == namespace.as_str() {
-            Ok(Store::new(self))
-        } else {
-            Err(TableError::Namespace {
-                table: self.name,
-                found: meta.namespace.clone(),
-                configured: namespace.to_string(),
-            })
+            return Ok(());
         }
+        Err(TableError::Namespace {
+            table: self.name.clone(),
+            found: meta.namespace.clone(),
+            configured: namespace.to_string(),
+        })
     }
 
     async fn describe_in_full(&self) -> Result<Option<TableDescription>, StoreError> {
@@ -235,8 +251,7 @@ impl Table {
     async fn check_time_to_live(&self) -> Result<(), TableError> {
         let request = self.client.describe_time_to_live().table_name(&self.name);
         let described = call("DescribeTimeToLive", self.deadlines.start(), || request.clone().send()).await;
-        let answer = described.map_err(GaveUp::unavailable)?.answer;
-        let answer = answer.map_err(|error| service_error("DescribeTimeToLive", &self.name, error))?;
+        let answer = described.map_err(GaveUp::unavailable)?.or_failed("DescribeTimeToLive", &self.name)?;
         match answer.time_to_live_description {
             Some(ttl)
                 if matches!(
@@ -257,17 +272,15 @@ impl Table {
         let request =
             self.client.get_item().table_name(&self.name).set_key(Some(meta_key())).consistent_read(true);
         let got = call("GetItem", self.deadlines.start(), || request.clone().send()).await;
-        let answer = got.map_err(GaveUp::unavailable)?.answer;
-        let answer = answer.map_err(|error| service_error("GetItem", &self.name, error))?;
+        let answer = got.map_err(GaveUp::unavailable)?.or_failed("GetItem", &self.name)?;
         answer.item.map(|item| Meta::decode(&self.name, &item)).transpose()
     }
 
     async fn is_empty(&self) -> Result<bool, StoreError> {
         let request = self.client.scan().table_name(&self.name).limit(1).consistent_read(true);
         let scanned = call("Scan", self.deadlines.start(), || request.clone().send()).await;
-        let answer = scanned.map_err(GaveUp::unavailable)?.answer;
-        let answer = answer.map_err(|error| service_error("Scan", &self.name, error))?;
-        Ok(answer.items().is_empty())
+        let answer = scanned.map_err(GaveUp::unavailable)?.or_failed("Scan", &self.name)?;
+        Ok(answer.items().is_empty() && answer.last_evaluated_key.is_none())
     }
 
     /// Waits until the table has `status`; `None`: until it is gone.
