@@ -44,6 +44,12 @@ impl From<Arc<dyn KeyProvider>> for KeySource {
     }
 }
 
+impl<P: KeyProvider + 'static> From<Arc<P>> for KeySource {
+    fn from(provider: Arc<P>) -> Self {
+        Self::Provider(provider)
+    }
+}
+
 /// Configures and opens an [`EncryptedStore`]. Table and keys are required; the rest has defaults.
 ///
 /// Where DynamoDB is reached follows the AWS SDK's own configuration: `AWS_REGION`, credentials, profiles, and
@@ -158,7 +164,7 @@ impl Builder {
     /// nothing.
     ///
     /// # Errors
-    /// [`ResetError`] unless the key is a file and the table one of DynamoDB Local (its ARN decides) or missing.
+    /// [`ResetError`] unless the key is a file and the table is there and one of DynamoDB Local (its ARN decides).
     pub async fn local_reset(self) -> Result<LocalReset, ResetError> {
         let path = match &self.keys {
             Some(KeySource::File(KeyFile::Present(file))) => file.path().to_owned(),
@@ -173,6 +179,9 @@ impl Builder {
     /// # Errors
     /// [`ResetError`].
     pub async fn local_reset_at(self, key_path: PathBuf) -> Result<LocalReset, ResetError> {
+        if let Some(KeySource::Provider(_)) = &self.keys {
+            return Err(ResetError::NotLocalKey);
+        }
         let table = self.connect().await?;
         let namespace = self.checked_namespace()?;
         LocalReset::prepare(table, namespace, key_path).await
@@ -188,20 +197,23 @@ impl Builder {
             table.create().await?;
         }
         let Examined { meta, description, .. } = table.examine(writer_region.as_deref()).await?;
-        let (meta, provider) = match meta {
+        let name = table.name().to_owned();
+        let (meta, key) = match meta {
             Some(meta) => {
-                let provider = existing_provider(keys, &table, &meta)?;
-                (meta, provider)
+                // The namespace before the key: of a store that is not ours, the key is not ours either.
+                table.check_namespace(&meta, &namespace)?;
+                let key = Key::for_existing_table(keys, &name, &meta)?;
+                (meta, key)
             }
             None => {
-                let provider = any_provider(keys)?;
-                let meta = initial_meta(&namespace, provider.umk_id(), description.table_id);
-                (table.initialise(&meta).await?, provider)
+                let key = Key::for_new_table(keys)?;
+                let meta = initial_meta(&namespace, key.provider().umk_id(), description.table_id);
+                // What another process wrote first counts, and its key may be another.
+                (table.initialise(&meta).await?, key)
             }
         };
-        let name = table.name().to_owned();
         let store = Arc::new(table.open(&meta, &namespace)?);
-        check_umk(&name, &meta, provider.as_ref(), None)?;
+        let provider = key.checked(&name, &meta)?;
 
         let keks = Arc::new(TableKeks { store: store.clone(), deadlines });
         let keyring = Keyring::new(namespace.clone(), provider, keks, keyring);
@@ -219,6 +231,9 @@ impl Builder {
             Some(client) => client.clone(),
             None => self.load_client().await,
         };
+        if client.config().region().is_none() {
+            return Err(OpenError::NoRegion);
+        }
         Ok(Table::new(&client, name, self.deadlines))
     }
 
@@ -248,50 +263,65 @@ pub(crate) fn initial_meta(namespace: &Namespace, umk_id: &UmkId, table_id: Opti
     }
 }
 
-/// The provider for a table that depends on a key already. None is generated.
-fn existing_provider(keys: KeySource, table: &Table, meta: &Meta) -> Result<Arc<dyn KeyProvider>, OpenError> {
-    let file = match keys {
-        KeySource::Provider(provider) => return Ok(provider),
-        KeySource::File(KeyFile::Present(file)) => file,
-        // Another process may have filled the place since it was looked at.
-        KeySource::File(KeyFile::Vacant(path)) => match LocalFile::open(path) {
-            Ok(file) => file,
-            Err(LocalFileError::NotFound { path }) => {
-                let (table, recorded) = (table.name().to_owned(), UmkId::new(&meta.umk_id));
-                return Err(OpenError::LocalKeyMissing { table, path, recorded });
-            }
-            Err(error) => return Err(error.into()),
-        },
-    };
-    check_umk(table.name(), meta, &file, Some(&file))?;
-    Ok(Arc::new(file))
+/// A source that has a key.
+enum Key {
+    File(LocalFile),
+    Provider(Arc<dyn KeyProvider>),
 }
 
-/// The provider for a table that depends on no key yet.
-fn any_provider(keys: KeySource) -> Result<Arc<dyn KeyProvider>, OpenError> {
-    match keys {
-        KeySource::Provider(provider) => Ok(provider),
-        KeySource::File(KeyFile::Present(file)) => Ok(Arc::new(file)),
-        KeySource::File(KeyFile::Vacant(path)) => match LocalFile::create(path) {
-            Ok(file) => Ok(Arc::new(file)),
-            Err(LocalFileError::AlreadyExists { path }) => Ok(Arc::new(LocalFile::open(path)?)),
-            Err(error) => Err(error.into()),
-        },
-    }
-}
-
-fn check_umk(
-    table: &str,
-    meta: &Meta,
-    provider: &dyn KeyProvider,
-    file: Option<&LocalFile>,
-) -> Result<(), OpenError> {
-    let (table, recorded, found) = (table.to_owned(), UmkId::new(&meta.umk_id), provider.umk_id().clone());
-    match file {
-        _ if recorded == found => Ok(()),
-        Some(file) if recorded.is_local() => {
-            Err(OpenError::LocalKeyChanged { table, path: file.path().to_owned(), recorded, found })
+impl Key {
+    /// For a table that depends on a key already. None is generated.
+    fn for_existing_table(keys: KeySource, table: &str, meta: &Meta) -> Result<Self, OpenError> {
+        match keys {
+            KeySource::Provider(provider) => Ok(Self::Provider(provider)),
+            KeySource::File(KeyFile::Present(file)) => Ok(Self::File(file)),
+            // Another process may have filled the place since it was looked at.
+            KeySource::File(KeyFile::Vacant(path)) => match LocalFile::open(path) {
+                Ok(file) => Ok(Self::File(file)),
+                Err(LocalFileError::NotFound { path }) => {
+                    let (table, recorded) = (table.to_owned(), UmkId::new(&meta.umk_id));
+                    if recorded.is_local() {
+                        Err(OpenError::LocalKeyMissing { table, path, recorded })
+                    } else {
+                        Err(OpenError::OtherProvider { table, recorded })
+                    }
+                }
+                Err(error) => Err(error.into()),
+            },
         }
-        _ => Err(OpenError::OtherUmk { table, recorded, found }),
+    }
+
+    /// For a table that depends on no key yet.
+    fn for_new_table(keys: KeySource) -> Result<Self, OpenError> {
+        match keys {
+            KeySource::Provider(provider) => Ok(Self::Provider(provider)),
+            KeySource::File(KeyFile::Present(file)) => Ok(Self::File(file)),
+            KeySource::File(KeyFile::Vacant(path)) => match LocalFile::create(path) {
+                Ok(file) => Ok(Self::File(file)),
+                Err(LocalFileError::AlreadyExists { path }) => Ok(Self::File(LocalFile::open(path)?)),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    fn provider(&self) -> &dyn KeyProvider {
+        match self {
+            Self::File(file) => file,
+            Self::Provider(provider) => provider.as_ref(),
+        }
+    }
+
+    /// The provider, if the table depends on its UMK.
+    fn checked(self, table: &str, meta: &Meta) -> Result<Arc<dyn KeyProvider>, OpenError> {
+        let (recorded, found) = (UmkId::new(&meta.umk_id), self.provider().umk_id().clone());
+        let table = table.to_owned();
+        match self {
+            Self::File(file) if recorded == found => Ok(Arc::new(file)),
+            Self::Provider(provider) if recorded == found => Ok(provider),
+            Self::File(file) if recorded.is_local() => {
+                Err(OpenError::LocalKeyChanged { table, path: file.path().to_owned(), recorded, found })
+            }
+            _ => Err(OpenError::OtherUmk { table, recorded, found }),
+        }
     }
 }

@@ -3,12 +3,14 @@
 use std::{sync::Arc, time::Instant};
 
 use blue_address::{Attributes, Kind, NameError, RecordId, RecordPath};
-use blue_store::{Page, StoreError};
+use blue_store::{Deadline, Page, StoreError};
 use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::{Entry, Key, Payload, ReadError, Record, Tampered, WriteError, commit::Content, store::Inner};
+use crate::{
+    Entry, JsonMismatch, Key, Payload, ReadError, Record, Tampered, WriteError, commit::Content, store::Inner,
+};
 
 /// How many records a listing asks for at once.
 const PAGE: i32 = 256;
@@ -72,7 +74,7 @@ impl Tenant {
 /// A collection of one tenant: records of any kinds, sealed under the tenant's key.
 ///
 /// The methods that take a type use its [`Record::KIND`]; those with `payload` take any kind and content.
-/// Every operation ends within the store's deadline.
+/// Every operation, and every page of a listing, ends within the store's deadline.
 #[derive(Clone)]
 pub struct Collection {
     inner: Arc<Inner>,
@@ -167,7 +169,7 @@ impl Collection {
         let (written, mut entry) = self
             .inner
             .update(&path, |entry| {
-                let mut entry = entry.try_map(decode).map_err(|source: Option<serde_json::Error>| {
+                let mut entry = entry.try_map(decode).map_err(|source: Option<JsonMismatch>| {
                     WriteError::Type { address: path.to_string(), source }
                 })?;
                 edit(&mut entry.value);
@@ -257,7 +259,7 @@ impl Collection {
                 match page {
                     Err(error) => Some((vec![Err(ReadError::Store(error))], None)),
                     Ok(Page { records, next }) => {
-                        let entries = this.open_all(records).await;
+                        let entries = this.open_all(records, deadline).await;
                         Some((entries, next.map(Some)))
                     }
                 }
@@ -277,9 +279,9 @@ impl Collection {
     async fn open_all(
         &self,
         records: Vec<Result<blue_store::StoredRecord, blue_store::MalformedItem>>,
+        deadline: Deadline,
     ) -> Vec<Result<Entry<Payload>, ReadError>> {
         let read_at = Instant::now();
-        let deadline = self.inner.deadlines.start();
         let mut entries = Vec::with_capacity(records.len());
         for record in records {
             entries.push(match record {
@@ -313,9 +315,9 @@ fn content<T: Record>(path: &RecordPath, record: &T) -> Result<Content, WriteErr
     Ok(Content { payload: Payload::Json(text), attributes: record.attributes()? })
 }
 
-fn decode<T: DeserializeOwned>(payload: Payload) -> Result<T, Option<serde_json::Error>> {
+fn decode<T: DeserializeOwned>(payload: Payload) -> Result<T, Option<JsonMismatch>> {
     match payload {
-        Payload::Json(text) => serde_json::from_str(text.get()).map_err(Some),
+        Payload::Json(text) => serde_json::from_str(text.get()).map_err(|error| Some(error.into())),
         Payload::Bytes(_) => Err(None),
     }
 }

@@ -1,10 +1,11 @@
 //! Writing: what a write expects, retries, and the one function through which every write leaves.
 
 use blue_address::{Attributes, RecordPath};
-use blue_envelope::{Context, seal};
+use blue_envelope::{Context, TAG_LEN, seal_in_place};
 use blue_keys::KeyOwner;
 use blue_store::{
     Current, Deadline, DeleteOutcome, PutOutcome, RecordWrite, Revision, StoreError, SystemAttributes,
+    check_size,
 };
 
 use crate::{
@@ -78,6 +79,9 @@ impl Inner {
         let updated = now.max(created);
         let system = SystemAttributes { payload_type: payload.payload_type(), created, updated };
         let attributes = system.added_to(attributes.clone());
+        let mut envelope = payload.to_sealing_buffer(self.padding);
+        // Before the tenant gets a key and a place in the directory for a record that cannot be written.
+        check_size(path, version, &attributes, envelope.len() + TAG_LEN).map_err(failed)?;
 
         let owner = KeyOwner::Tenant(path.tenant.clone());
         let kek = tokio::time::timeout(deadline.remaining(), self.keyring.sealing_kek(&owner))
@@ -85,7 +89,7 @@ impl Inner {
             .map_err(|_| WriteError::Key(KeyUnavailable::Deadline))?
             .map_err(|error| NotOpened::key(path, error))?;
         let context = Context::new(&self.address(path), version, &attributes);
-        let envelope = seal(&kek, &context, &payload.to_plaintext(self.padding))
+        seal_in_place(&kek, &context, &mut envelope)
             .map_err(|source| WriteError::Seal { address: path.to_string(), source })?;
 
         let write = RecordWrite { path: path.clone(), version, envelope, attributes };
@@ -164,7 +168,8 @@ impl Inner {
         mut edit: impl FnMut(Entry<Payload>) -> Result<(Content, T), WriteError>,
     ) -> Result<(Written, T), WriteError> {
         let deadline = self.deadlines.start();
-        let _turn = self.turns.wait(path, deadline).await.ok_or_else(|| conflict(path, None))?;
+        let turn = self.turns.wait(path, deadline).await;
+        let _turn = turn.ok_or_else(|| WriteError::Busy { address: path.to_string() })?;
         for attempt in 0.. {
             let previous = self.previous(path, deadline).await?.ok_or_else(|| not_found(path))?;
             let (content, result) = edit(previous.entry.clone())?;

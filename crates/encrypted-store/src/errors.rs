@@ -7,7 +7,7 @@ use blue_envelope::SealError;
 use blue_keys::{KeyError, KeyringError, LocalFileError, UmkId};
 use blue_store::{MalformedItem, StoreError, TableError};
 
-/// Why a store was not opened. Nothing was generated or changed.
+/// Why a store was not opened. A key file was generated only for a table that depends on none yet.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -17,6 +17,10 @@ pub enum OpenError {
         /// What it lacks.
         what: &'static str,
     },
+    /// The SDK's configuration names no Region, nor does the builder. Requests cannot be signed without one, not
+    /// even to DynamoDB Local.
+    #[error("no AWS Region is configured")]
+    NoRegion,
     /// The namespace breaks the rules of names.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -47,6 +51,14 @@ pub enum OpenError {
         recorded: UmkId,
         /// The UMK in the file.
         found: UmkId,
+    },
+    /// The table's keys are wrapped by another provider than the configured key file.
+    #[error("the table {table} was encrypted under {recorded}, which is no local key file")]
+    OtherProvider {
+        /// The table.
+        table: String,
+        /// The UMK that the table remembers.
+        recorded: UmkId,
     },
     /// The table's keys are wrapped under another UMK than the provider's.
     #[error("the table {table} was encrypted under {recorded}, but the key provider uses {found}")]
@@ -80,8 +92,8 @@ pub enum ReadError {
     Type {
         /// Which record.
         address: String,
-        /// What does not fit; `None` if it holds bytes where JSON was expected, or the reverse.
-        source: Option<serde_json::Error>,
+        /// Where it does not fit; `None` if it holds bytes where JSON was expected, or the reverse.
+        source: Option<JsonMismatch>,
     },
     /// What lies in the table is not what was written.
     #[error(transparent)]
@@ -123,7 +135,7 @@ pub enum WriteError {
         /// The id that it would have now.
         id: String,
     },
-    /// It would not fit into an item of DynamoDB (409,600 bytes). Nothing was sent.
+    /// It would not fit into an item of DynamoDB (409,600 bytes, padding included). Nothing was sent.
     #[error("the record {address} is too large")]
     TooLarge {
         /// Which record.
@@ -136,8 +148,8 @@ pub enum WriteError {
     Type {
         /// Which record.
         address: String,
-        /// What does not fit; `None` if it holds bytes.
-        source: Option<serde_json::Error>,
+        /// Where it does not fit; `None` if it holds bytes.
+        source: Option<JsonMismatch>,
     },
     /// The record is there already, has another version, or is gone. Nothing was written.
     #[error("{}", conflict(address, *found))]
@@ -150,6 +162,12 @@ pub enum WriteError {
     /// There is no such record. Nothing was written.
     #[error("there is no record {address}")]
     NotFound {
+        /// Which record.
+        address: String,
+    },
+    /// Other updates of the record in this process took until the deadline. Nothing was written.
+    #[error("the record {address} was busy with other updates until the deadline")]
+    Busy {
         /// Which record.
         address: String,
     },
@@ -181,6 +199,23 @@ pub enum WriteError {
         /// What happened.
         source: StoreError,
     },
+}
+
+/// Where a JSON text does not fit a type. What stands there is not said: it was sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the JSON does not fit the type at line {line}, column {column}")]
+#[non_exhaustive]
+pub struct JsonMismatch {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in bytes.
+    pub column: usize,
+}
+
+impl From<serde_json::Error> for JsonMismatch {
+    fn from(error: serde_json::Error) -> Self {
+        Self { line: error.line(), column: error.column() }
+    }
 }
 
 /// A record, or the key it depends on, is not as it was written.
@@ -255,7 +290,10 @@ impl From<KeyringError> for KeyFailure {
                 Self::Tampered(error.into())
             }
             KeyringError::Store { source, .. }
-                if matches!(source.downcast_ref(), Some(StoreError::Malformed(_))) =>
+                if matches!(
+                    source.downcast_ref(),
+                    Some(StoreError::Malformed(_) | StoreError::KeysMissing { .. })
+                ) =>
             {
                 Self::Tampered(error.into())
             }

@@ -79,7 +79,9 @@ pub use blue_store::Deadlines;
 
 pub use builder::{Builder, DEFAULT_NAMESPACE, KeySource};
 pub use collection::{Collection, Delete, Put, Tenant};
-pub use errors::{KeyUnavailable, OpenError, ReadError, Shredded, Tampered, TamperedCause, WriteError};
+pub use errors::{
+    JsonMismatch, KeyUnavailable, OpenError, ReadError, Shredded, Tampered, TamperedCause, WriteError,
+};
 pub use local::{LocalReset, ResetError, ResetReport};
 pub use padding::Padding;
 pub use payload::Payload;

@@ -55,7 +55,7 @@ impl From<LocalFileError> for ResetError {
     }
 }
 
-/// A local database that may be wiped: its key is a file, and its table, if it exists, one of DynamoDB Local.
+/// A local database that may be wiped: its key is a file, and its table is there and one of DynamoDB Local.
 /// Nothing is changed before [`LocalReset::wipe`].
 #[derive(Debug)]
 pub struct LocalReset {
@@ -101,7 +101,7 @@ impl LocalReset {
     /// key's place is kept beside it under another name, since it may belong to another database.
     ///
     /// # Errors
-    /// [`ResetError`]. Whatever was reached can be taken up again by another reset.
+    /// [`ResetError`]. If the table was deleted already, [`crate::Builder::init`] completes what is missing.
     pub async fn wipe(self) -> Result<ResetReport, ResetError> {
         self.check().await?;
         self.table.delete().await?;
@@ -115,10 +115,12 @@ impl LocalReset {
 
     async fn check(&self) -> Result<(), ResetError> {
         match self.table.describe().await? {
+            // Nothing says where it would be made, and `init` makes it without wiping anything.
+            None => Err(StoreError::TableMissing { table: self.table.name().to_owned() }.into()),
             Some(description) if !description.is_dynamodb_local() => {
                 Err(ResetError::NotLocalTable { arn: description.arn })
             }
-            _ => Ok(()),
+            Some(_) => Ok(()),
         }
     }
 

@@ -8,8 +8,8 @@ pub enum Padding {
     #[default]
     None,
     /// Padmé (Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with PURBs",
-    /// PETS 2019, §4): a length of n bytes leaks O(log log n) bits, for at most 12 % more bytes. Content sealed
-    /// with `put_bytes` is not padded.
+    /// PETS 2019, §4): a length of n bytes leaks O(log log n) bits, for at most 12 % more bytes, which
+    /// count towards the size limit of an item. Content sealed with `put_bytes` is not padded.
     Padme,
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use blue_envelope::{CONTENT_OFFSET, OVERHEAD};
 use blue_store::PayloadType;
 use serde_json::value::RawValue;
 
@@ -24,18 +25,18 @@ impl Payload {
         }
     }
 
-    /// The bytes to seal. Only JSON is padded: trailing spaces do not change it.
-    pub(crate) fn to_plaintext(&self, padding: Padding) -> Vec<u8> {
-        match self {
-            Self::Json(text) => {
-                let text = text.get().as_bytes();
-                let mut out = Vec::with_capacity(padding.padded(text.len()));
-                out.extend_from_slice(text);
-                out.resize(padding.padded(text.len()), b' ');
-                out
-            }
-            Self::Bytes(bytes) => bytes.clone(),
-        }
+    /// The bytes to seal, after the room for an envelope's header. Only JSON is padded: trailing spaces do not
+    /// change it.
+    pub(crate) fn to_sealing_buffer(&self, padding: Padding) -> Vec<u8> {
+        let (content, length) = match self {
+            Self::Json(text) => (text.get().as_bytes(), padding.padded(text.get().len())),
+            Self::Bytes(bytes) => (&bytes[..], bytes.len()),
+        };
+        let mut buffer = Vec::with_capacity(OVERHEAD + length);
+        buffer.resize(CONTENT_OFFSET, 0);
+        buffer.extend_from_slice(content);
+        buffer.resize(CONTENT_OFFSET + length, b' ');
+        buffer
     }
 
     /// The content of opened bytes, or `None` if they are not of that type.

@@ -44,7 +44,8 @@ impl fmt::Display for Key {
 pub struct Entry<T> {
     /// Kind and id.
     pub key: Key,
-    /// Grows by one with each write. No record at this address ever had it before.
+    /// Starts at the creation time in µs and grows by one with each write, so that no record at this address had it
+    /// before (unless the writers' clocks disagree by more than the time between a delete and the next create).
     pub version: u64,
     /// When the record was created, in µs since the Unix epoch, by the clock of the writer.
     pub created: i64,
