@@ -1,0 +1,170 @@
+//! What to do about a failure. The library states the fact; this says the way out.
+
+use std::error::Error;
+
+use blue_encrypted_store::{
+    LocalFileError, OpenError, ReadError, ResetError, WriteError,
+    table::{StoreError, TableError},
+};
+
+use crate::{
+    config::{Config, Set},
+    failure::{Failure, KeyLost, Remedy},
+};
+
+/// The advice, one line each. `config` is what could be loaded of it.
+pub(crate) fn of(failure: &Failure, config: Option<&Config>) -> Vec<String> {
+    if let Failure::Config(error) = failure {
+        return error.advice().into_iter().collect();
+    }
+    let Some(config) = config else { return Vec::new() };
+    match failure {
+        Failure::KeyLost(lost) => of_lost_key(lost, config),
+        Failure::ResetInstead => vec!["run the command again; the database is empty now".to_owned()],
+        Failure::Open(OpenError::LocalFile(error)) => of_key_file(error),
+        Failure::Open(OpenError::NoRegion) | Failure::Reset(ResetError::Open(OpenError::NoRegion)) => {
+            vec!["name it with --region or AWS_REGION; DynamoDB Local takes any".to_owned()]
+        }
+        Failure::Open(OpenError::Table(error)) => of_table(error, config),
+        Failure::Reset(ResetError::NotLocalTable { .. }) => {
+            vec![
+                "only tables of DynamoDB Local can be reset; check table and endpoint with: bes config"
+                    .to_owned(),
+            ]
+        }
+        Failure::Reset(ResetError::Open(OpenError::Table(error))) => of_table(error, config),
+        Failure::Write(WriteError::Conflict { address, .. }) => {
+            vec![format!("nothing was changed; look and decide: bes get {}", quoted(address))]
+        }
+        Failure::Write(WriteError::TooLarge { .. }) => {
+            vec![
+                "split the content over several records, or keep it elsewhere and store a reference"
+                    .to_owned(),
+            ]
+        }
+        Failure::Write(WriteError::OutcomeUnknown { address, .. }) => {
+            vec![format!("read it again to know: bes get {}", quoted(address))]
+        }
+        Failure::Write(WriteError::Tampered(tampered)) | Failure::Read(ReadError::Tampered(tampered)) => {
+            vec![
+                "find out who can write to this table; restore the record from a backup".to_owned(),
+                format!("or delete what is there now: bes rm {}", quoted(&tampered.address)),
+            ]
+        }
+        Failure::Write(WriteError::Shredded(_)) | Failure::Read(ReadError::Shredded(_)) => {
+            vec!["its records cannot be read again; a tenant that comes back needs another name".to_owned()]
+        }
+        Failure::NotJson { .. } => {
+            vec!["a text is JSON only in double quotes; to store a file as it is, use --bytes".to_owned()]
+        }
+        other => of_store(other, config),
+    }
+}
+
+fn of_lost_key(lost: &KeyLost, config: &Config) -> Vec<String> {
+    let path = config.key_file.value.display();
+    let key = match &lost.error {
+        OpenError::LocalKeyMissing { recorded, .. } | OpenError::LocalKeyChanged { recorded, .. } => {
+            format!("the key file of {recorded}")
+        }
+        _ => "the right key file".to_owned(),
+    };
+    let mut advice = vec![format!(
+        "put {key} back at {path}, from a backup if need be, or name its place with --key-file"
+    )];
+    advice.push(match &lost.remedy {
+        Remedy::Reset => "or give its data up: `bes reset` wipes the local table and makes a fresh key".to_owned(),
+        Remedy::None { arn } => {
+            format!("the table is not one of DynamoDB Local ({arn}), so bes never wipes it; its data need that key")
+        }
+        Remedy::NotKnown => "nothing was generated or changed".to_owned(),
+    });
+    advice
+}
+
+fn of_key_file(error: &LocalFileError) -> Vec<String> {
+    match error {
+        LocalFileError::Io { path, .. } => {
+            vec![format!(
+                "see that {} can be read and its directory be written; no key was made",
+                path.display()
+            )]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn of_table(error: &TableError, config: &Config) -> Vec<String> {
+    let another = "name another table with --table or BES_TABLE; `bes init` creates it";
+    let line = match error {
+        TableError::Store(error) => return of_store(error, config),
+        TableError::Schema { .. } | TableError::NotOurs { .. } => another.to_owned(),
+        TableError::Namespace { found, .. } => {
+            format!(
+                "use --namespace {} (configured now from {}), or {another}",
+                quoted(found),
+                config.namespace.source
+            )
+        }
+        TableError::TimeToLive { table, .. } => {
+            format!("switch time to live off for {table}: it deletes records that no audit log sees go")
+        }
+        TableError::Replicated { .. } => {
+            "name the one Region that writes as writer_region (BES_WRITER_REGION), and run there".to_owned()
+        }
+        TableError::Layout { .. } => "use the version of bes that made this table, or a newer one".to_owned(),
+        TableError::NotActive { .. } => "try again when it is active".to_owned(),
+        _ => return Vec::new(),
+    };
+    vec![line]
+}
+
+/// Advice for whatever the database said, however deep it lies.
+fn of_store(error: &(dyn Error + 'static), config: &Config) -> Vec<String> {
+    let chain: Vec<_> = std::iter::successors(Some(error), |&error| error.source()).collect();
+    let says = |text: &str| chain.iter().any(|error| error.to_string().to_lowercase().contains(text));
+    let store = chain.iter().find_map(|error| error.downcast_ref::<StoreError>());
+    match store {
+        Some(StoreError::TableMissing { .. }) => {
+            vec![format!(
+                "create it with `bes init`, or name another with --table (configured now from {})",
+                config.table.source
+            )]
+        }
+        Some(StoreError::Denied { .. }) => vec![
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, and see what they may do"
+                .to_owned(),
+            "DynamoDB Local takes any letters and digits for both".to_owned(),
+        ],
+        Some(StoreError::Refused { .. }) if says("unhandled error") => {
+            vec!["what answers there may be no DynamoDB; see the endpoint with: bes config".to_owned()]
+        }
+        Some(StoreError::Unavailable { .. }) => vec![unreachable(config)],
+        _ => Vec::new(),
+    }
+}
+
+fn unreachable(config: &Config) -> String {
+    match (&config.endpoint_url, &config.region) {
+        (Some(Set { value, source }), _) => format!(
+            "the endpoint is {value} (from {source}): start a DynamoDB Local there (`cargo xtask up` in the \
+             project's sources), or leave it unset to reach AWS"
+        ),
+        (None, Some(Set { value, source })) => format!(
+            "the endpoint is that of AWS in the Region {value} (from {source}); for DynamoDB Local, set \
+             AWS_ENDPOINT_URL_DYNAMODB"
+        ),
+        (None, None) => "see which endpoint and Region are used: bes config".to_owned(),
+    }
+}
+
+/// For a shell.
+fn quoted(address: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | ':' | '@');
+    let quoted = if address.chars().all(plain) {
+        address.to_owned()
+    } else {
+        format!("'{}'", address.replace('\'', r"'\''"))
+    };
+    if address.starts_with('-') { format!("-- {quoted}") } else { quoted }
+}

@@ -1,0 +1,195 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::attr::Attr;
+
+const AFTER_HELP: &str = "\
+Addresses are TENANT/COLLECTION/KIND/ID; the id may contain '/'.
+
+Exit codes:
+   0  done
+   1  another failure
+   2  wrong usage or bad input
+   3  not found
+   4  conflict: the record is there already, or has another version
+   5  tampered: what lies in the table is not what was written
+   6  the key is unavailable, lost or changed
+   7  the service is unavailable or denied it
+   8  outcome unknown: a write was sent and never answered
+   9  some lines or records failed; each is reported
+  10  the tenant was shredded
+  11  the table cannot serve as a store: missing, of another schema, not ours
+
+Every setting can come from a flag, the environment (BES_*, AWS_*), or a TOML file, in this order; `bes config` \
+shows which.";
+
+/// Client-side encrypted storage in one DynamoDB table.
+#[derive(Debug, Parser)]
+#[command(name = "bes", version, after_help = AFTER_HELP, max_term_width = 110)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The flags that every command takes. Each wins over the environment and the configuration file.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Settings of every command")]
+pub(crate) struct Global {
+    /// The configuration file [env: BES_CONFIG] [default: ~/.blue/config.toml, if it exists]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The DynamoDB table [env: BES_TABLE] [default: blue-encrypted-store]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) table: Option<String>,
+    /// The namespace of the store [env: BES_NAMESPACE] [default: default]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// The key file [env: BES_KEY_FILE] [default: ~/.blue/keys/umk.key]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) key_file: Option<String>,
+    /// Where DynamoDB is, if not in AWS itself [env: AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// The AWS Region [env: AWS_REGION]
+    #[arg(long, global = true, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// How to print data [env: BES_OUTPUT] [default: text: a table on a terminal, else plain lines]
+    #[arg(long, global = true, value_name = "json|text")]
+    pub(crate) output: Option<String>,
+    /// Log to standard error: -v info, -vv debug, -vvv trace [env: BES_LOG, a tracing filter]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create the table and the key file if they are missing, and make the table a store
+    Init,
+    /// Write a record, from --json, --file or standard input
+    Put(Put),
+    /// Print a record
+    Get(Get),
+    /// List the records of a collection
+    Ls(Ls),
+    /// Delete a record
+    Rm(Rm),
+    /// Write every line of a JSON Lines file as a record
+    Import(Import),
+    /// Print all records of a collection as JSON Lines
+    Export(Export),
+    /// Wipe a local database (DynamoDB Local only) and begin again with a fresh key
+    Reset(Reset),
+    /// Show every setting and where it comes from
+    Config,
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Put {
+    /// TENANT/COLLECTION/KIND/ID
+    pub(crate) address: String,
+    /// The content, a JSON value
+    #[arg(long, value_name = "JSON", conflicts_with = "file")]
+    pub(crate) json: Option<String>,
+    /// A file with the content; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Store the content as raw bytes, not as JSON
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) bytes: bool,
+    /// A cleartext attribute, readable in the table and authenticated: NAME=TEXT, NAME:int=5, NAME:bool=true,
+    /// NAME:bytes=BASE64
+    #[arg(long, value_name = "NAME[:TYPE]=VALUE")]
+    pub(crate) attr: Vec<Attr>,
+    /// Only if there is no such record
+    #[arg(long, conflicts_with = "if_version")]
+    pub(crate) if_absent: bool,
+    /// Only if the record has this version
+    #[arg(long, value_name = "N")]
+    pub(crate) if_version: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// TENANT/COLLECTION/KIND/ID
+    pub(crate) address: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ls {
+    /// TENANT/COLLECTION
+    pub(crate) collection: String,
+    /// Only records of this kind
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rm {
+    /// TENANT/COLLECTION/KIND/ID
+    pub(crate) address: String,
+    /// Only if the record has this version
+    #[arg(long, value_name = "N")]
+    pub(crate) if_version: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// TENANT/COLLECTION
+    pub(crate) collection: String,
+    /// The kind of the records
+    #[arg(long)]
+    pub(crate) kind: String,
+    /// The field that holds the id, a string or an integer
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) id_field: String,
+    /// Fields to store as cleartext attributes too, if a line has them: strings, integers or booleans
+    #[arg(long, value_name = "FIELD,...", value_delimiter = ',')]
+    pub(crate) attr: Vec<String>,
+    /// How many records are written at once
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) concurrency: u16,
+    /// The JSON Lines file; - is standard input
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// TENANT/COLLECTION
+    pub(crate) collection: String,
+    /// Only records of this kind
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reset {
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+impl Global {
+    /// The value of the flag of a setting, given by its name with dashes.
+    pub(crate) fn flag(&self, name: &str) -> Option<&str> {
+        match name {
+            "table" => self.table.as_deref(),
+            "namespace" => self.namespace.as_deref(),
+            "key-file" => self.key_file.as_deref(),
+            "endpoint-url" => self.endpoint_url.as_deref(),
+            "region" => self.region.as_deref(),
+            "output" => self.output.as_deref(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! `bes get`.
+
+use blue_encrypted_store::{Key, Payload, RecordPath};
+
+use crate::{
+    cli::Get,
+    config::{Config, Format},
+    failure::Failure,
+    json::{ByAddress, RecordJson},
+    output::Output,
+    session,
+};
+
+pub(super) async fn run(arguments: &Get, config: &Config, output: &mut Output) -> Result<(), Failure> {
+    let RecordPath { tenant, collection, kind, id } = arguments.address.parse()?;
+    let store = session::open(config).await?;
+    let collection = store.tenant(&tenant)?.collection(&collection)?;
+    let address = &arguments.address;
+    let entry = collection.get_payload(&Key { kind, id }).await?;
+    let entry = entry.ok_or_else(|| Failure::NotFound { address: address.clone() })?;
+    match (output.format, &entry.value) {
+        (Format::Json, _) => output.json(&RecordJson::whole(ByAddress { address }, &entry)),
+        (Format::Text, Payload::Json(text)) => output.line(text.get()),
+        (Format::Text, Payload::Bytes(bytes)) => output.bytes(bytes),
+    }
+}

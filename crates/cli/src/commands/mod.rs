@@ -1,0 +1,35 @@
+//! The commands, one module each.
+
+pub(crate) mod completions;
+mod export;
+mod get;
+mod import;
+mod init;
+mod ls;
+mod put;
+mod reset;
+mod rm;
+mod settings;
+
+use crate::{cli::Command, config::Config, failure::Failure, output::Output};
+
+/// Does what was typed.
+pub(crate) async fn run(command: Command, config: &Config) -> Result<(), Failure> {
+    let mut output = Output::new(config);
+    match command {
+        Command::Init => init::run(config, &mut output).await,
+        Command::Put(arguments) => put::run(arguments, config, &mut output).await,
+        Command::Get(arguments) => get::run(&arguments, config, &mut output).await,
+        Command::Ls(arguments) => ls::run(&arguments, config, &mut output).await,
+        Command::Rm(arguments) => rm::run(&arguments, config, &mut output).await,
+        Command::Import(arguments) => import::run(&arguments, config, &mut output).await,
+        Command::Export(arguments) => export::run(&arguments, config, &mut output).await,
+        Command::Reset(arguments) => reset::run(&arguments, config, &mut output).await,
+        Command::Config => settings::run(config, &mut output),
+        Command::Completions { shell } => {
+            completions::run(shell);
+            Ok(())
+        }
+    }?;
+    output.finish()
+}

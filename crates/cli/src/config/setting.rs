@@ -1,0 +1,127 @@
+//! The names of the settings, and the places where each can be given.
+
+use std::{fmt, path::PathBuf};
+
+/// What can be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Setting {
+    Table,
+    Namespace,
+    Keys,
+    KeyFile,
+    EndpointUrl,
+    Region,
+    WriterRegion,
+    Padding,
+    KekTtl,
+    AttemptTimeout,
+    Deadline,
+    Output,
+    Log,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A flag, its name without the two dashes.
+    Flag(&'static str),
+    /// A variable of the environment.
+    Environment(&'static str),
+    /// A line of the configuration file, counted from 1.
+    File {
+        path: PathBuf,
+        line: usize,
+    },
+    Default,
+}
+
+impl Setting {
+    pub(crate) const ALL: [Self; 13] = [
+        Self::Table,
+        Self::Namespace,
+        Self::Keys,
+        Self::KeyFile,
+        Self::EndpointUrl,
+        Self::Region,
+        Self::WriterRegion,
+        Self::Padding,
+        Self::KekTtl,
+        Self::AttemptTimeout,
+        Self::Deadline,
+        Self::Output,
+        Self::Log,
+    ];
+
+    /// Its key in the configuration file.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Namespace => "namespace",
+            Self::Keys => "keys",
+            Self::KeyFile => "key_file",
+            Self::EndpointUrl => "endpoint_url",
+            Self::Region => "region",
+            Self::WriterRegion => "writer_region",
+            Self::Padding => "padding",
+            Self::KekTtl => "kek_ttl",
+            Self::AttemptTimeout => "attempt_timeout",
+            Self::Deadline => "deadline",
+            Self::Output => "output",
+            Self::Log => "log",
+        }
+    }
+
+    /// Its flag, if it has one.
+    pub(crate) fn flag(self) -> Option<&'static str> {
+        match self {
+            Self::Table => Some("table"),
+            Self::Namespace => Some("namespace"),
+            Self::KeyFile => Some("key-file"),
+            Self::EndpointUrl => Some("endpoint-url"),
+            Self::Region => Some("region"),
+            Self::Output => Some("output"),
+            _ => None,
+        }
+    }
+
+    /// Its variables, the first that is set wins.
+    pub(crate) fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Table => &["BES_TABLE"],
+            Self::Namespace => &["BES_NAMESPACE"],
+            Self::Keys => &["BES_KEYS"],
+            Self::KeyFile => &["BES_KEY_FILE"],
+            Self::EndpointUrl => &["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"],
+            Self::Region => &["AWS_REGION", "AWS_DEFAULT_REGION"],
+            Self::WriterRegion => &["BES_WRITER_REGION"],
+            Self::Padding => &["BES_PADDING"],
+            Self::KekTtl => &["BES_KEK_TTL"],
+            Self::AttemptTimeout => &["BES_ATTEMPT_TIMEOUT"],
+            Self::Deadline => &["BES_DEADLINE"],
+            Self::Output => &["BES_OUTPUT"],
+            Self::Log => &["BES_LOG"],
+        }
+    }
+
+    /// The setting of this name in the configuration file.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|setting| setting.name() == name)
+    }
+}
+
+impl Source {
+    pub(crate) fn is_environment(&self) -> bool {
+        matches!(self, Self::Environment(_))
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => write!(f, "--{name}"),
+            Self::Environment(name) => f.write_str(name),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}

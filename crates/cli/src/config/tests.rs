@@ -1,0 +1,129 @@
+//! Precedence and refusals, without the process's own environment.
+
+use std::{collections::HashMap, fs};
+
+use super::*;
+
+struct Place {
+    directory: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    /// A home whose configuration file has this text.
+    fn with_file(text: &str) -> Self {
+        let place = Self::new();
+        fs::create_dir(place.directory.path().join(".blue")).unwrap();
+        fs::write(place.file(), text).unwrap();
+        place
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.path().join(".blue/config.toml")
+    }
+
+    fn load(&self, flags: &Global, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let variables: HashMap<_, _> = variables.iter().copied().collect();
+        let environment = |name: &str| variables.get(name).map(OsString::from);
+        Config::load_from(flags, environment, Some(self.directory.path().to_owned()))
+    }
+
+    fn error(&self, variables: &[(&str, &str)]) -> String {
+        self.load(&Global::default(), variables).unwrap_err().to_string()
+    }
+}
+
+#[test]
+fn flags_win_over_the_environment_over_the_file_over_defaults() {
+    let place = Place::with_file("# ours\ntable = \"from-file\"\n");
+    let flags = Global { table: Some("from-flag".into()), ..Global::default() };
+    let variables = [("BES_TABLE", "from-env")];
+
+    let table = |place: &Place, flags: &Global, variables| place.load(flags, variables).unwrap().table;
+    let set = |value: &str, source| Set { value: value.to_owned(), source };
+    assert_eq!(table(&place, &flags, &variables), set("from-flag", Source::Flag("table")));
+    let none = Global::default();
+    assert_eq!(table(&place, &none, &variables), set("from-env", Source::Environment("BES_TABLE")));
+    let in_file = Source::File { path: place.file(), line: 2 };
+    assert_eq!(table(&place, &none, &[]), set("from-file", in_file.clone()));
+    assert_eq!(table(&place, &none, &[("BES_TABLE", "")]), set("from-file", in_file), "empty is not set");
+    assert_eq!(table(&Place::new(), &none, &[]), set("blue-encrypted-store", Source::Default));
+}
+
+#[test]
+fn every_setting_can_be_given_in_the_file_and_is_shown() {
+    let text = "table = \"notes\"\nnamespace = \"prod\"\nkeys = \"local\"\nkey_file = \"my.key\"\n\
+        endpoint_url = \"http://localhost:8000\"\nregion = \"eu-west-1\"\nwriter_region = \"eu-west-1\"\n\
+        padding = \"padme\"\nkek_ttl = \"30s\"\nattempt_timeout = \"1s\"\ndeadline = \"5s\"\noutput = \"json\"\n\
+        log = \"debug\"\n";
+    let place = Place::with_file(text);
+    let config = place.load(&Global::default(), &[]).unwrap();
+    assert_eq!(config.key_file.value, place.directory.path().join(".blue/my.key"));
+    assert_eq!(config.output.value, Format::Json);
+    assert_eq!(config.deadlines().operation, Duration::from_secs(5));
+    assert_eq!(config.keyring().ttl, Duration::from_secs(30));
+    for setting in Setting::ALL {
+        let shown = config.shown.iter().find(|shown| shown.name == setting.name()).unwrap();
+        assert!(shown.value.is_some() && shown.source.contains("config.toml:"), "{shown:?}");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line_and_the_nearest_name() {
+    let error = Place::with_file("\n\ntabel = \"x\"\n").error(&[]);
+    assert!(error.ends_with("config.toml:3: there is no setting \"tabel\"; did you mean table?"), "{error}");
+    let error = Place::with_file("colour = \"x\"\n").error(&[]);
+    assert!(error.ends_with("config.toml:1: there is no setting \"colour\""), "{error}");
+    let error = Place::with_file("[table]\nname = \"x\"\n").error(&[]);
+    assert!(error.contains("config.toml:1: table must be a text in quotes"), "{error}");
+    let error = Place::with_file("table = \"x\"\ndeadline = 5\n").error(&[]);
+    assert!(error.contains("config.toml:2: deadline must be a text in quotes"), "{error}");
+    let error = Place::with_file("table = \"x\"\n=\n").error(&[]);
+    assert!(error.contains("config.toml:2: this is no TOML: "), "{error}");
+}
+
+#[test]
+fn a_bad_value_is_refused_with_its_source() {
+    let place = Place::new();
+    for (variable, bad) in [
+        ("BES_TABLE", "a b"),
+        ("BES_NAMESPACE", "a#b"),
+        ("BES_KEYS", "kms"),
+        ("BES_KEYS", "file"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8000"),
+        ("AWS_REGION", "eu west"),
+        ("BES_WRITER_REGION", "?"),
+        ("BES_PADDING", "yes"),
+        ("BES_KEK_TTL", "60"),
+        ("BES_ATTEMPT_TIMEOUT", "0s"),
+        ("BES_DEADLINE", "1d"),
+        ("BES_OUTPUT", "xml"),
+    ] {
+        let error = place.error(&[(variable, bad)]);
+        assert!(error.contains(&format!("cannot be {bad:?} (from {variable}): ")), "{error}");
+    }
+    assert!(place.error(&[("BES_KEYS", "kms")]).contains("this version has only \"local\""));
+    let error = place.error(&[("BES_DEADLINE", "1s"), ("BES_ATTEMPT_TIMEOUT", "2s")]);
+    assert_eq!(
+        error,
+        "attempt_timeout (2s, from BES_ATTEMPT_TIMEOUT) is longer than deadline (1s, from BES_DEADLINE)"
+    );
+    assert!(place.load(&Global::default(), &[("BES_DEADLINE", "1s")]).is_ok());
+}
+
+#[test]
+fn a_file_that_was_named_must_exist() {
+    let place = Place::new();
+    let error = place.error(&[("BES_CONFIG", "/nowhere/bes.toml")]);
+    assert_eq!(error, "cannot read the configuration file /nowhere/bes.toml, which BES_CONFIG names");
+}
+
+#[test]
+fn the_more_special_endpoint_wins() {
+    let both = [("AWS_ENDPOINT_URL", "http://general:1"), ("AWS_ENDPOINT_URL_DYNAMODB", "http://special:1")];
+    let config = Place::new().load(&Global::default(), &both).unwrap();
+    assert_eq!(config.endpoint_url.unwrap().value, "http://special:1");
+}

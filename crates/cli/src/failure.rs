@@ -1,0 +1,249 @@
+//! Every way to end, and its exit code.
+
+use std::{error::Error, io, path::PathBuf, process::ExitCode};
+
+use blue_encrypted_store::{
+    AddressError, AttributeError, KeyUnavailable, LocalFileError, NameError, OpenError, ReadError,
+    ResetError, WriteError,
+    keys::KeyringError,
+    table::{StoreError, TableError},
+};
+
+use crate::{config::ConfigError, output::printable};
+
+/// How a run ends. The numbers are documented and stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Ok = 0,
+    Other = 1,
+    Usage = 2,
+    NotFound = 3,
+    Conflict = 4,
+    Tampered = 5,
+    Key = 6,
+    Service = 7,
+    Unknown = 8,
+    Partial = 9,
+    Shredded = 10,
+    Table = 11,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error(transparent)]
+    Attribute(#[from] AttributeError),
+    /// What was typed makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// What was to be stored is no JSON.
+    #[error("{what} is no JSON value")]
+    NotJson { what: String, source: serde_json::Error },
+    #[error("cannot read {}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{what}")]
+    Io { what: String, source: io::Error },
+    /// Whoever read standard output reads no more.
+    #[error("standard output was closed")]
+    ClosedPipe,
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error(transparent)]
+    Reset(#[from] ResetError),
+    #[error("there is no record {address}")]
+    NotFound { address: String },
+    /// Each of them was reported when it happened.
+    #[error("{0}")]
+    Partial(String),
+    /// The local key is lost, and the database was not reset.
+    #[error("{0}")]
+    KeyLost(Box<KeyLost>),
+    /// The local key was lost and the database reset; the command itself was not done.
+    #[error("the command was not done, because the database it was for is gone")]
+    ResetInstead,
+    /// A reset could not be asked for.
+    #[error("a reset deletes everything in the local database; without a terminal to ask on, it needs --yes")]
+    NotConfirmed,
+    #[error("the database was not reset")]
+    Declined,
+}
+
+/// A local key that is lost: what was met, and what can be done about it.
+#[derive(Debug)]
+pub(crate) struct KeyLost {
+    pub(crate) error: OpenError,
+    pub(crate) remedy: Remedy,
+    /// Whether the error was printed already, before the question.
+    pub(crate) told: bool,
+}
+
+/// What can be done about a lost key besides finding it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// `bes reset` would do.
+    Reset,
+    /// Nothing: the table is not DynamoDB Local's.
+    None { arn: String },
+    /// It is not known, since the table was not reached.
+    NotKnown,
+}
+
+impl std::fmt::Display for KeyLost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Failure {
+    /// The exit code. It follows from what the caller can do, not from where the failure arose.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_)
+            | Self::Address(_)
+            | Self::Name(_)
+            | Self::Attribute(_)
+            | Self::Usage(_)
+            | Self::NotConfirmed
+            | Self::NotJson { .. }
+            | Self::Unreadable { .. } => Exit::Usage,
+            Self::Io { .. } | Self::Declined => Exit::Other,
+            Self::ClosedPipe => Exit::Ok,
+            Self::Open(error) => of_open(error),
+            Self::Read(error) => of_read(error),
+            Self::Write(error) => of_write(error),
+            Self::Reset(ResetError::NotLocalTable { .. }) => Exit::Table,
+            Self::Reset(ResetError::NotLocalKey) => Exit::Key,
+            Self::Reset(ResetError::Open(error)) => of_open(error),
+            Self::Reset(_) => Exit::Other,
+            Self::NotFound { .. } => Exit::NotFound,
+            Self::Partial(_) => Exit::Partial,
+            Self::KeyLost(_) | Self::ResetInstead => Exit::Key,
+        }
+    }
+}
+
+/// Prints the failure and its causes, one a line, unless that was done already.
+pub(crate) fn report(failure: &Failure) {
+    if matches!(failure, Failure::KeyLost(lost) if lost.told) {
+        return;
+    }
+    // What lies in the table, anybody may have put there.
+    say!("error: {}", printable(&failure.to_string()));
+    causes(failure);
+}
+
+/// Prints the causes of an error, one a line.
+pub(crate) fn causes(error: &dyn Error) {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        say!("  because {}", printable(&cause.to_string()));
+        next = cause.source();
+    }
+}
+
+fn of_open(error: &OpenError) -> Exit {
+    match error {
+        OpenError::Name(_) | OpenError::NoRegion => Exit::Usage,
+        OpenError::Table(TableError::Store(StoreError::Malformed(_))) => Exit::Table,
+        OpenError::Table(TableError::Store(error)) => of_store(error),
+        OpenError::Table(_) => Exit::Table,
+        OpenError::LocalFile(LocalFileError::Randomness(_)) => Exit::Other,
+        OpenError::LocalFile(_)
+        | OpenError::LocalKeyMissing { .. }
+        | OpenError::LocalKeyChanged { .. }
+        | OpenError::OtherUmk { .. }
+        | OpenError::OtherProvider { .. } => Exit::Key,
+        _ => Exit::Other,
+    }
+}
+
+fn of_read(error: &ReadError) -> Exit {
+    match error {
+        ReadError::Name(_) => Exit::Usage,
+        ReadError::Tampered(_) => Exit::Tampered,
+        ReadError::Key(error) => of_key(error),
+        ReadError::Shredded(_) => Exit::Shredded,
+        ReadError::Store(error) => of_store(error),
+        _ => Exit::Other,
+    }
+}
+
+pub(crate) fn of_write(error: &WriteError) -> Exit {
+    match error {
+        WriteError::Name(_) | WriteError::Attribute(_) | WriteError::TooLarge { .. } => Exit::Usage,
+        WriteError::Conflict { .. } => Exit::Conflict,
+        WriteError::NotFound { .. } => Exit::NotFound,
+        WriteError::Tampered(_) => Exit::Tampered,
+        WriteError::Key(error) => of_key(error),
+        WriteError::Shredded(_) => Exit::Shredded,
+        WriteError::Store(error) => of_store(error),
+        WriteError::OutcomeUnknown { .. } => Exit::Unknown,
+        _ => Exit::Other,
+    }
+}
+
+fn of_key(error: &KeyUnavailable) -> Exit {
+    match error {
+        // The table of keys is the service's, and whether a key was written does not matter to a record.
+        KeyUnavailable::Keyring(KeyringError::Store { source, .. }) => match source.downcast_ref() {
+            Some(StoreError::OutcomeUnknown { .. }) | None => Exit::Service,
+            Some(error) => of_store(error),
+        },
+        KeyUnavailable::Deadline => Exit::Service,
+        _ => Exit::Key,
+    }
+}
+
+fn of_store(error: &StoreError) -> Exit {
+    match error {
+        StoreError::Unavailable { .. } | StoreError::Denied { .. } => Exit::Service,
+        StoreError::OutcomeUnknown { .. } => Exit::Unknown,
+        StoreError::TableMissing { .. } => Exit::Table,
+        StoreError::TooLarge { .. } => Exit::Usage,
+        StoreError::Malformed(_) => Exit::Tampered,
+        _ => Exit::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The facade makes these only under conditions that a test of the binary cannot bring about.
+    #[test]
+    fn an_unknown_outcome_has_its_own_exit_code() {
+        let source =
+            || StoreError::OutcomeUnknown { operation: "PutItem", attempts: 1, source: "cut".into() };
+        let failure =
+            Failure::Write(WriteError::OutcomeUnknown { address: "a/b/c/d".into(), source: source() });
+        assert_eq!(failure.exit(), Exit::Unknown);
+    }
+
+    #[test]
+    fn a_key_that_the_table_did_not_give_is_a_matter_of_the_service() {
+        let source: std::sync::Arc<dyn Error + Send + Sync> = std::sync::Arc::new(StoreError::Unavailable {
+            operation: "Query",
+            attempts: 5,
+            source: "refused".into(),
+        });
+        let owner = blue_encrypted_store::keys::KeyOwner::Audit;
+        let error = KeyUnavailable::Keyring(KeyringError::Store { owner, source });
+        assert_eq!(Failure::Read(ReadError::Key(error)).exit(), Exit::Service);
+    }
+}

@@ -1,0 +1,90 @@
+//! From the configuration to an opened store.
+
+use blue_encrypted_store::{
+    Builder, Collection, EncryptedStore, KeyFile, LocalFile, LocalFileError, OpenError,
+};
+
+use crate::{config::Config, failure::Failure, lost_key};
+
+/// The path of a collection as it is typed, `TENANT/COLLECTION`.
+pub(crate) struct CollectionPath<'a> {
+    tenant: &'a str,
+    collection: &'a str,
+}
+
+impl<'a> CollectionPath<'a> {
+    pub(crate) fn parse(text: &'a str) -> Result<Self, Failure> {
+        match text.split('/').collect::<Vec<_>>()[..] {
+            [tenant, collection] => {
+                blue_encrypted_store::TenantName::new(tenant)?;
+                blue_encrypted_store::CollectionName::new(collection)?;
+                Ok(Self { tenant, collection })
+            }
+            ref parts => Err(Failure::Usage(format!(
+                "a collection has two parts, TENANT/COLLECTION; {text:?} has {}",
+                parts.len()
+            ))),
+        }
+    }
+
+    pub(crate) fn within(&self, store: &EncryptedStore) -> Result<Collection, Failure> {
+        Ok(store.tenant(self.tenant)?.collection(self.collection)?)
+    }
+}
+
+/// Opens the store, which must exist. If its local key is lost, says so, and on a terminal offers a reset.
+pub(crate) async fn open(config: &Config) -> Result<EncryptedStore, Failure> {
+    let mut was_vacant = false;
+    let opened = match key_file(config) {
+        Ok(keys) => {
+            was_vacant = matches!(keys, KeyFile::Vacant(_));
+            builder(config).keys(keys).open().await
+        }
+        Err(error) => Err(error.into()),
+    };
+    match opened {
+        Ok(store) => {
+            if was_vacant {
+                let path = config.key_file.value.display();
+                say!("The table was empty and is a store now. Keep a copy of its fresh key file: {path}");
+            }
+            Ok(store)
+        }
+        Err(error) if is_key_lost(&error) => {
+            Err(lost_key::offer_reset(config, error).await.unwrap_or(Failure::ResetInstead))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The builder with all but the keys.
+pub(crate) fn builder(config: &Config) -> Builder {
+    let mut builder = EncryptedStore::builder()
+        .table(&config.table.value)
+        .namespace(config.namespace.value.as_str())
+        .deadlines(config.deadlines())
+        .keyring(config.keyring())
+        .padding(config.padding.value);
+    // What stands in the environment the SDK finds by itself, by rules of its own.
+    if let Some(url) = config.endpoint_url.as_ref().filter(|set| !set.source.is_environment()) {
+        builder = builder.endpoint_url(&url.value);
+    }
+    if let Some(region) = config.region.as_ref().filter(|set| !set.source.is_environment()) {
+        builder = builder.region(&region.value);
+    }
+    if let Some(region) = &config.writer_region {
+        builder = builder.writer_region(&region.value);
+    }
+    builder
+}
+
+/// The key file, or its vacant place. Nothing is created here.
+pub(crate) fn key_file(config: &Config) -> Result<KeyFile, LocalFileError> {
+    LocalFile::open_or_create(&config.key_file.value)
+}
+
+/// Whether what the table was encrypted under cannot be had from the key file: it is missing, another one, or
+/// damaged. A file that is merely not to be read (its permissions, the file system) is not lost.
+pub(crate) fn is_key_lost(error: &OpenError) -> bool {
+    error.is_local_key_lost() || matches!(error, OpenError::LocalFile(LocalFileError::Malformed { .. }))
+}

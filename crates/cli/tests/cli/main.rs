@@ -1,0 +1,14 @@
+//! The binary `bes` as its users meet it, against a real DynamoDB Local.
+//!
+//! One test program, so that one server is started for all of it. Each test has a table and a home of its own.
+
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a test is to be seen")]
+
+mod bench;
+mod import;
+mod lost_key;
+mod outcomes;
+mod records;
+mod server;
+mod settings;
+mod tables;
