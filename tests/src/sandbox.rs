@@ -1,0 +1,168 @@
+//! A table and a key file of one test's own.
+
+use std::{collections::HashMap, path::PathBuf, thread, time::Duration};
+
+use aws_sdk_dynamodb::{Client, primitives::Blob, types::AttributeValue};
+use blue_encrypted_store::{Builder, Collection, Deadlines, EncryptedStore, LocalFile};
+use blue_testkit::{DynamoDb, unique_table};
+use tempfile::TempDir;
+use tokio::runtime;
+
+/// An item as it lies in the table.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// A string attribute.
+pub fn s(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+/// A number attribute, its text as given.
+pub fn n(text: impl ToString) -> AttributeValue {
+    AttributeValue::N(text.to_string())
+}
+
+/// A binary attribute.
+pub fn b(bytes: impl Into<Vec<u8>>) -> AttributeValue {
+    AttributeValue::B(Blob::new(bytes))
+}
+
+/// A table name and a directory for a key file. When it goes, table and directory go with it.
+pub struct Sandbox {
+    /// The table's name. It need not exist.
+    pub table: String,
+    /// A client for looking at the table, and for attacking it.
+    pub client: Client,
+    directory: TempDir,
+}
+
+impl Sandbox {
+    /// A sandbox of its own for one test; the table does not exist yet.
+    ///
+    /// # Panics
+    /// If no DynamoDB can be started.
+    pub async fn new(name: &str) -> Self {
+        Self {
+            table: unique_table(name),
+            client: DynamoDb::shared().client().await,
+            directory: tempfile::tempdir().expect("a temporary directory can be made"),
+        }
+    }
+
+    /// The place of the key file.
+    #[must_use]
+    pub fn key_path(&self) -> PathBuf {
+        self.directory.path().join("keys/umk.key")
+    }
+
+    /// The key file, which must be there.
+    ///
+    /// # Panics
+    /// If it is not.
+    #[must_use]
+    pub fn key(&self) -> LocalFile {
+        LocalFile::open(self.key_path()).expect("the key file is there")
+    }
+
+    /// A builder for this table and this place of a key file, with deadlines that a busy machine can keep.
+    ///
+    /// # Panics
+    /// If the key file cannot be used.
+    #[must_use]
+    pub fn builder(&self) -> Builder {
+        let key = LocalFile::open_or_create(self.key_path()).expect("the key file can be used");
+        let patient = Deadlines { attempt: Duration::from_secs(20), operation: Duration::from_secs(120) };
+        EncryptedStore::builder().table(&self.table).client(self.client.clone()).keys(key).deadlines(patient)
+    }
+
+    /// The store, initialised.
+    ///
+    /// # Panics
+    /// If it cannot be opened.
+    pub async fn store(&self) -> EncryptedStore {
+        self.builder().init().await.expect("the store can be initialised")
+    }
+
+    /// A collection of a store of its own, initialised.
+    ///
+    /// # Panics
+    /// If the store cannot be opened or a name is not valid.
+    pub async fn collection(&self, tenant: &str, collection: &str) -> Collection {
+        let tenant = self.store().await.tenant(tenant).expect("a valid name");
+        tenant.collection(collection).expect("a valid name")
+    }
+
+    /// This table's client, sent through another endpoint.
+    #[must_use]
+    pub fn client_through(&self, endpoint: &str) -> Client {
+        Client::from_conf(self.client.config().to_builder().endpoint_url(endpoint).build())
+    }
+
+    /// The item at a key, read behind the store's back.
+    ///
+    /// # Panics
+    /// If DynamoDB fails.
+    pub async fn item(&self, pk: &str, sk: &str) -> Option<Item> {
+        let get = self.client.get_item().table_name(&self.table).consistent_read(true);
+        get.key("pk", s(pk)).key("sk", s(sk)).send().await.expect("the item can be read").item
+    }
+
+    /// Writes an item behind the store's back.
+    ///
+    /// # Panics
+    /// If DynamoDB refuses it.
+    pub async fn put_item(&self, item: Item) {
+        let shown = format!("{item:?}");
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        put.send().await.unwrap_or_else(|error| panic!("{error:?}: {shown}"));
+    }
+
+    /// Deletes an item behind the store's back.
+    ///
+    /// # Panics
+    /// If DynamoDB fails.
+    pub async fn delete_item(&self, pk: &str, sk: &str) {
+        let delete = self.client.delete_item().table_name(&self.table);
+        delete.key("pk", s(pk)).key("sk", s(sk)).send().await.expect("the item can be deleted");
+    }
+
+    /// All items, in no order.
+    ///
+    /// # Panics
+    /// If DynamoDB fails.
+    pub async fn scan(&self) -> Vec<Item> {
+        let mut pages =
+            self.client.scan().table_name(&self.table).consistent_read(true).into_paginator().send();
+        let mut items = Vec::new();
+        while let Some(page) = pages.next().await {
+            items.extend(page.expect("the table can be scanned").items.unwrap_or_default());
+        }
+        items
+    }
+
+    /// The items of one partition.
+    ///
+    /// # Panics
+    /// If DynamoDB fails.
+    pub async fn partition(&self, pk: &str) -> Vec<Item> {
+        let query = self.client.query().table_name(&self.table).consistent_read(true);
+        let query = query.key_condition_expression("pk = :pk").expression_attribute_values(":pk", s(pk));
+        query.send().await.expect("the partition can be read").items.unwrap_or_default()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let table = self.table.clone();
+        let deletion = thread::spawn(move || {
+            let runtime =
+                runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+            runtime.block_on(async {
+                // A client of its own: the test's connections belong to the runtime that waits here.
+                let client = DynamoDb::shared().client().await;
+                // The table may never have been created.
+                let _ = client.delete_table().table_name(table).send().await;
+            });
+        });
+        deletion.join().expect("the deletion does not panic");
+    }
+}
