@@ -4,21 +4,24 @@ use std::{
     collections::HashMap,
     hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
+use tokio::sync::oneshot;
 
-/// The task that fetched the value panicked, or its runtime is shutting down.
+/// The fetch gave no value: it took too long or panicked, or the runtime is shutting down.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Interrupted;
 
 /// Runs at most one fetch for each key at a time, in a task of its own, and gives its result to all who ask while
 /// it is under way. Who stops waiting does not stop it: with a slow service, callers that give up one after the
-/// other would otherwise each begin anew. The fetch itself must end in bounded time.
+/// other would otherwise each begin anew. The fetch itself is stopped after `limit`.
 pub(crate) struct Flights<K, V> {
+    limit: Duration,
     under_way: Arc<Mutex<HashMap<K, Flight<V>>>>,
 }
 
@@ -29,8 +32,8 @@ where
     K: Hash + Eq + Clone + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    pub(crate) fn new() -> Self {
-        Self { under_way: Arc::default() }
+    pub(crate) fn new(limit: Duration) -> Self {
+        Self { limit, under_way: Arc::default() }
     }
 
     /// The result of the fetch that is under way for `key`, or of `fetch`.
@@ -38,23 +41,29 @@ where
     where
         F: Future<Output = V> + Send + 'static,
     {
-        let flight = {
+        let (flight, start) = {
             let mut under_way = lock(&self.under_way);
             match under_way.get(&key) {
-                Some(flight) => flight.clone(),
+                Some(flight) => (flight.clone(), None),
                 None => {
-                    let landing = Landing { under_way: self.under_way.clone(), key: key.clone() };
-                    let fetch = fetch();
-                    let task = tokio::spawn(async move {
-                        let _landing = landing;
-                        fetch.await
-                    });
-                    let flight = task.map(|ended| ended.map_err(|_| Interrupted)).boxed().shared();
-                    under_way.insert(key, flight.clone());
-                    flight
+                    let (landed, landing) = oneshot::channel();
+                    let flight = landing.map(|value| value.unwrap_or(Err(Interrupted))).boxed().shared();
+                    under_way.insert(key.clone(), flight.clone());
+                    (flight, Some(landed))
                 }
             }
         };
+        // Without the lock: a runtime that is shutting down drops the task at once, and the task takes the lock.
+        if let Some(landed) = start {
+            let landing = Landing { under_way: self.under_way.clone(), key };
+            let fetch = tokio::time::timeout(self.limit, fetch());
+            tokio::spawn(async move {
+                let value = fetch.await.map_err(|_| Interrupted);
+                drop(landing);
+                // Whether anybody still waits is not the fetch's concern.
+                let _ = landed.send(value);
+            });
+        }
         flight.await
     }
 }
@@ -78,18 +87,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::atomic::{AtomicU32, Ordering},
-        time::Duration,
-    };
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use tokio::time::{sleep, timeout};
 
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(60);
+
     #[tokio::test]
     async fn those_who_ask_at_once_share_one_fetch() {
-        let flights = Arc::new(Flights::new());
+        let flights = Arc::new(Flights::new(LIMIT));
         let fetched = Arc::new(AtomicU32::new(0));
         let tasks: Vec<_> = (0..100)
             .map(|_| {
@@ -111,7 +119,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_gives_up_does_not_stop_the_fetch() {
-        let flights = Flights::new();
+        let flights = Flights::new(LIMIT);
         let fetched = Arc::new(AtomicU32::new(0));
         let fetch = |delay| {
             let fetched = fetched.clone();
@@ -128,8 +136,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_fetch_that_hangs_is_stopped_and_the_next_begins_anew() {
+        let flights = Flights::new(Duration::from_millis(20));
+        assert!(flights.join("key", std::future::pending::<u8>).await.is_err());
+        assert_eq!(flights.join("key", || async { 7 }).await.unwrap(), 7);
+    }
+
+    #[test]
+    fn a_runtime_that_ends_does_not_hang_those_who_wait() {
+        let flights = Arc::new(Flights::<_, u8>::new(LIMIT));
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (ending, waiting) = (runtime(), runtime());
+        ending.block_on(async {
+            let flight = flights.join("key", std::future::pending);
+            assert!(timeout(Duration::from_millis(1), flight).await.is_err());
+        });
+        let waiter = waiting.spawn({
+            let flights = flights.clone();
+            async move { flights.join("key", || async { 7 }).await.is_err() }
+        });
+        waiting.block_on(async { sleep(Duration::from_millis(10)).await });
+        drop(ending);
+        assert!(waiting.block_on(waiter).unwrap(), "the fetch went with its runtime");
+        assert_eq!(waiting.block_on(flights.join("key", || async { 7 })).unwrap(), 7);
+    }
+
+    #[tokio::test]
     async fn a_panic_ends_its_own_flight_only() {
-        let flights = Flights::new();
+        let flights = Flights::new(LIMIT);
         assert!(flights.join("key", || async { panic!("as it should") }).await.is_err());
         assert_eq!(flights.join("key", || async { 7 }).await.unwrap(), 7);
     }

@@ -21,15 +21,19 @@ pub struct KeyringConfig {
     /// How long an owner's keys are used after the read that found them. Within this time a revoked UMK, a
     /// rotation or a shred in another process may go unnoticed. Default: 60 s.
     ///
-    /// An expired key is not given out any more; its memory is overwritten when the keyring is next used.
+    /// An expired key is not given out any more; its memory is overwritten when the cache, in later uses of the
+    /// keyring, gets round to it.
     pub ttl: Duration,
     /// How many owners' keys are kept at once; the least recently used give way. Default: 10,000.
     pub capacity: u64,
+    /// How long loading, creating or unwrapping a key may take before it is stopped, whoever waits for it.
+    /// Default: 30 s.
+    pub fetch_timeout: Duration,
 }
 
 impl Default for KeyringConfig {
     fn default() -> Self {
-        Self { ttl: Duration::from_secs(60), capacity: 10_000 }
+        Self { ttl: Duration::from_secs(60), capacity: 10_000, fetch_timeout: Duration::from_secs(30) }
     }
 }
 
@@ -79,8 +83,9 @@ pub enum KeyringError {
         /// The newest version now.
         found: u32,
     },
-    /// The task that fetched the key was interrupted: the runtime is shutting down, or a provider panicked.
-    #[error("fetching the key of {owner} was interrupted")]
+    /// Fetching the key took longer than [`KeyringConfig::fetch_timeout`], or was interrupted: the runtime is shutting
+    /// down, or a provider panicked.
+    #[error("fetching the key of {owner} took too long or was interrupted")]
     Interrupted {
         /// Whose key.
         owner: KeyOwner,
@@ -147,14 +152,18 @@ impl Keyring {
         store: Arc<dyn KekStore>,
         config: KeyringConfig,
     ) -> Self {
-        let KeyringConfig { ttl, capacity } = config;
+        let KeyringConfig { ttl, capacity, fetch_timeout } = config;
         let cache = Cache::builder()
             .max_capacity(capacity)
             .eviction_policy(EvictionPolicy::lru())
             .expire_after(UntilExpiry)
             .build();
         let inner = Inner { namespace, provider, store, ttl, cache, newest_seen: Mutex::default() };
-        Self { inner: Arc::new(inner), loads: Flights::new(), unwraps: Flights::new() }
+        Self {
+            inner: Arc::new(inner),
+            loads: Flights::new(fetch_timeout),
+            unwraps: Flights::new(fetch_timeout),
+        }
     }
 
     /// The key to seal with: the newest version, or a first one if there is none.

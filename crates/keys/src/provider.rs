@@ -33,7 +33,7 @@ pub trait KeyProvider: Send + Sync {
 pub struct UmkId(String);
 
 impl UmkId {
-    /// An id as a provider states it, or as it was recorded.
+    /// An id as a provider states it, or as it was recorded. A table accepts visible ASCII only.
     #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
         Self(id.into())
