@@ -21,7 +21,7 @@ use crate::error::{Cause, StoreError};
 pub struct Deadlines {
     /// One request and its answer, with the time it takes to get credentials, connect and sign. Default: 5 s.
     pub attempt: Duration,
-    /// One operation with all its retries. Default: 15 s.
+    /// One operation with all its retries. Default: 15 s. Not meant to reach ten minutes: see `Store::put`.
     pub operation: Duration,
 }
 
@@ -287,21 +287,16 @@ fn classify<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, HttpR
     Class::Unanswered
 }
 
-/// Whether a transaction was cancelled only because others were in its way at that moment.
+/// Whether a transaction was cancelled because others were in its way at that moment. What its conditions said then
+/// may be half of another transaction's work.
 fn is_transient_cancellation(error: &(dyn Error + 'static)) -> bool {
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.downcast_ref() else {
         return false;
     };
-    let codes: Vec<_> = cancelled
-        .cancellation_reasons()
-        .iter()
-        .filter_map(|reason| reason.code())
-        .filter(|&c| c != "None")
-        .collect();
-    !codes.is_empty()
-        && codes.iter().all(|code| {
-            matches!(*code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
-        })
+    let mut codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
+    codes.any(|code| {
+        matches!(code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
+    })
 }
 
 /// The first condition that a cancelled transaction failed: its position among the transaction's items, and the

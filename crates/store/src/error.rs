@@ -11,7 +11,7 @@ pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The service throttled, failed or could not be reached until the deadline. A record was not written.
+    /// The service throttled or failed until the deadline, or could not be connected to. A record was not written.
     #[error("the database did not answer {operation} ({attempts} attempts)")]
     Unavailable {
         /// The DynamoDB operation.
@@ -21,7 +21,7 @@ pub enum StoreError {
         /// What the last attempt met.
         source: Cause,
     },
-    /// A write was sent and its answer never came; it may or may not have been done.
+    /// A write was sent and its answer was lost, and nothing tells any more whether it was done.
     #[error("it is not known whether {operation} was done ({attempts} attempts)")]
     OutcomeUnknown {
         /// The DynamoDB operation.

@@ -1,6 +1,6 @@
 //! Wrapped keys as items. To this crate they are bytes.
 
-use std::{collections::HashMap, fmt};
+use std::fmt;
 
 use aws_sdk_dynamodb::{
     primitives::Blob,
@@ -122,10 +122,11 @@ impl Store {
         Ok(found)
     }
 
-    /// Adds a version, in one transaction with these conditions: the version is absent; there is no tombstone; the
-    /// table is still the store that was opened, not one made anew in its place; and, for a tenant's version 1, the
-    /// directory does not name the tenant yet, since its keys were made before its records and must have been taken
-    /// away.
+    /// Adds a version, in one transaction with these conditions: the version is absent; there is no tombstone; and,
+    /// for a tenant's version 1, the directory does not name the tenant yet, since its keys were made before its
+    /// records and must have been taken away. Before it, META is read: the table must still be the store that was
+    /// opened, not one made anew in its place. (Not within the transaction, where all first keys would contend for
+    /// that one item.)
     ///
     /// # Errors
     /// [`StoreError::Reinitialised`] or [`StoreError::KeysMissing`] if one of the last two does not hold; after
@@ -136,29 +137,24 @@ impl Store {
         item: &KeyItem,
         deadline: Deadline,
     ) -> Result<KeyInserted, StoreError> {
+        self.check_still_the_same(deadline).await?;
         let absent = Condition::absent();
         let put = Put::builder()
             .table_name(&self.table.name)
             .set_item(Some(encode(partition, item)))
             .condition_expression(&absent.expression)
-            .set_expression_attribute_names(Some(absent.names.clone()))
+            .set_expression_attribute_names(Some(absent.names))
             .build()
             .expect("table and item are set");
-        let same_store = Condition {
-            expression: "#created = :created".to_owned(),
-            names: HashMap::from([("#created".to_owned(), meta::CREATED.to_owned())]),
-            values: HashMap::from([(":created".to_owned(), AttributeValue::N(self.created.to_string()))]),
-        };
         let mut request = self
             .table
             .client
             .transact_write_items()
             .client_request_token(Uuid::new_v4().to_string())
             .transact_items(TransactWriteItem::builder().put(put).build())
-            .transact_items(self.check(partition.key(0), &absent))
-            .transact_items(self.check(meta::meta_key(), &same_store));
+            .transact_items(self.is_absent(partition.key(0)));
         if let (KeyPartition::Tenant(tenant), 1) = (partition, item.version) {
-            request = request.transact_items(self.check(key("T", tenant.as_str()), &absent));
+            request = request.transact_items(self.is_absent(key("T", tenant.as_str())));
         }
         let sent = call("TransactWriteItems", deadline, || request.clone().send()).await;
         let answered = sent.map_err(GaveUp::of_write)?;
@@ -166,22 +162,39 @@ impl Store {
             Ok(_) => return Ok(KeyInserted::Done),
             Err(error) => error,
         };
-        let table = self.table.name.clone();
         match failed_condition(&error) {
             Some((0 | 1, _)) => Ok(KeyInserted::Lost),
-            Some((2, _)) => Err(StoreError::Reinitialised { table }),
             Some(_) => Err(StoreError::KeysMissing { partition: partition.pk() }),
-            None => Err(write_failed(answered.unanswered_before, "TransactWriteItems", &table, error)),
+            None => {
+                let unanswered = answered.unanswered_before;
+                Err(write_failed(unanswered, "TransactWriteItems", &self.table.name, error))
+            }
         }
     }
 
-    fn check(&self, key: Item, condition: &Condition) -> TransactWriteItem {
+    async fn check_still_the_same(&self, deadline: Deadline) -> Result<(), StoreError> {
+        let request = self
+            .table
+            .client
+            .get_item()
+            .table_name(&self.table.name)
+            .set_key(Some(meta::meta_key()))
+            .consistent_read(true);
+        let got = call("GetItem", deadline, || request.clone().send()).await;
+        let answer = got.map_err(GaveUp::unavailable)?.or_failed("GetItem", &self.table.name)?;
+        match answer.item.as_ref().and_then(|item| item.get(meta::CREATED)) {
+            Some(AttributeValue::N(created)) if *created == self.created.to_string() => Ok(()),
+            _ => Err(StoreError::Reinitialised { table: self.table.name.clone() }),
+        }
+    }
+
+    fn is_absent(&self, key: Item) -> TransactWriteItem {
+        let absent = Condition::absent();
         let check = ConditionCheck::builder()
             .table_name(&self.table.name)
             .set_key(Some(key))
-            .condition_expression(&condition.expression)
-            .set_expression_attribute_names(Some(condition.names.clone()))
-            .set_expression_attribute_values(condition.values())
+            .condition_expression(absent.expression)
+            .set_expression_attribute_names(Some(absent.names))
             .build()
             .expect("table, key and condition are set");
         TransactWriteItem::builder().condition_check(check).build()

@@ -5,8 +5,9 @@
 //! - [`StoredRecord`], [`Revision`]: a record as it lies there, and the exact state a write expects.
 //!
 //! It sees ciphertext only: it knows envelopes as bytes with a [`WRITE_ID_LEN`] that identifies them, and names
-//! no key and no plaintext. The layout is specified in `docs/table.md` of the repository. Every call ends
-//! within [`Deadlines`]; the SDK's own retries are switched off. Most people want the facade,
+//! no key and no plaintext. The layout is specified in `docs/table.md` of the repository. Every operation
+//! on records and keys ends within [`Deadlines`] (creating or deleting a table within two minutes more); the SDK's own
+//! retries are switched off. Most people want the facade,
 //! `blue-encrypted-store`.
 //!
 //! ```no_run

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime},
 };
 
 use aws_sdk_dynamodb::{
@@ -14,13 +15,16 @@ use uuid::Uuid;
 
 use crate::{
     MalformedItem, Revision, StoreError, StoredRecord, SystemAttributes, Table,
-    calls::{Deadline, GaveUp, call, failed_condition, service_error, write_failed},
+    calls::{Answered, Deadline, GaveUp, call, failed_condition, service_error, write_failed},
     item::{self, Condition, Item, PK, SK, WRITE_ID_LEN},
     outcome::{Ours, Resolution, resolve},
 };
 
 /// How many directory entries a process remembers to have written. Beyond that it forgets and writes some again.
 const REMEMBERED_ENTRIES: usize = 100_000;
+
+/// How long a request token counts as remembered. DynamoDB keeps it for ten minutes.
+const TOKEN_LIFE: Duration = Duration::from_secs(9 * 60);
 
 /// The records, key items and directory of one initialised table.
 #[derive(Debug)]
@@ -163,10 +167,11 @@ impl Store {
     }
 
     /// A record that is there may be our own first attempt's work, replaced since; one that is absent may be our own,
-    /// deleted since. So this is a transaction of one item, whose token makes DynamoDB itself answer a repeated
-    /// request as it answered the first.
+    /// deleted since. So this is a transaction of one item, whose token lets DynamoDB recognise a repeated request.
     async fn create(&self, write: RecordWrite, deadline: Deadline) -> Result<PutOutcome, StoreError> {
         let RecordWrite { path, version, envelope, attributes } = write;
+        let write_id: [u8; WRITE_ID_LEN] =
+            *envelope.first_chunk().expect("an envelope is longer than its write id");
         let asked = path.clone();
         let condition = Condition::absent();
         let put = aws_sdk_dynamodb::types::Put::builder()
@@ -179,6 +184,9 @@ impl Store {
             .expect("table and item are set");
         match self.transact(TransactWriteItem::builder().put(put).build(), deadline).await? {
             Transacted::Done => Ok(PutOutcome::Done),
+            Transacted::ConditionFailed(Some(item)) if item::trace(&item).write_id == Some(&write_id) => {
+                Ok(PutOutcome::Done)
+            }
             Transacted::ConditionFailed(item) => {
                 Ok(PutOutcome::Conflict(item.map(|item| Current { asked, item })))
             }
@@ -262,26 +270,36 @@ impl Store {
         }
     }
 
-    /// A transaction of one item. Repeated under its token, within ten minutes, it is answered as it was first.
+    /// A transaction of one item. Repeated under its token it is not carried out twice, and succeeds if it did at
+    /// first, as long as DynamoDB remembers the token.
     async fn transact(&self, item: TransactWriteItem, deadline: Deadline) -> Result<Transacted, StoreError> {
+        const OPERATION: &str = "TransactWriteItems";
         let request = self
             .table
             .client
             .transact_write_items()
             .client_request_token(Uuid::new_v4().to_string())
             .transact_items(item);
-        let sent = call("TransactWriteItems", deadline, || request.clone().send()).await;
-        let answered = sent.map_err(GaveUp::of_write)?;
-        match answered.answer {
-            Ok(_) => Ok(Transacted::Done),
-            Err(error) => match failed_condition(&error) {
-                Some((_, reason)) => Ok(Transacted::ConditionFailed(reason.item.clone())),
-                None => {
-                    let (table, unanswered) = (&self.table.name, answered.unanswered_before);
-                    Err(write_failed(unanswered, "TransactWriteItems", table, error))
-                }
-            },
+        // By the clock on the wall: the one that deadlines go by may stand still while a machine sleeps.
+        let started = SystemTime::now();
+        let sent = call(OPERATION, deadline, || request.clone().send()).await;
+        let Answered { answer, unanswered_before } = sent.map_err(GaveUp::of_write)?;
+        let error = match answer {
+            Ok(_) => return Ok(Transacted::Done),
+            Err(error) => error,
+        };
+        let Some((_, reason)) = failed_condition(&error) else {
+            return Err(write_failed(unanswered_before, OPERATION, &self.table.name, error));
+        };
+        let remembered = started.elapsed().is_ok_and(|elapsed| elapsed < TOKEN_LIFE);
+        if remembered || !unanswered_before {
+            return Ok(Transacted::ConditionFailed(reason.item.clone()));
         }
+        Err(StoreError::OutcomeUnknown {
+            operation: OPERATION,
+            attempts: 2,
+            source: "it was repeated too late for the database to remember it".into(),
+        })
     }
 
     /// Some records of a collection, of one kind or of all, strongly consistent: at most `limit`, and at most

@@ -113,22 +113,17 @@ impl Table {
     /// # Errors
     /// [`TableError::NotActive`] if that takes longer than two minutes.
     pub async fn create(&self) -> Result<(), TableError> {
-        if self.describe().await?.is_none() {
-            let request = self
-                .client
-                .create_table()
-                .table_name(&self.name)
-                .billing_mode(BillingMode::PayPerRequest)
-                .set_attribute_definitions(Some([PK, SK].map(string_attribute).into()))
-                .set_key_schema(Some(vec![key_element(PK, KeyType::Hash), key_element(SK, KeyType::Range)]));
-            let created = call("CreateTable", self.deadlines.start(), || request.clone().send()).await;
-            match created.map_err(GaveUp::unavailable)?.answer {
-                Ok(_) => {}
-                Err(error) if error.is_resource_in_use_exception() => {}
-                Err(error) => return Err(service_error("CreateTable", &self.name, error).into()),
+        let deadline = Instant::now() + SETTLING;
+        for attempt in 0.. {
+            match self.status().await? {
+                Some(TableStatus::Active) => break,
+                // Also one that was being deleted a moment ago, and could not be created before it was gone.
+                None => self.send_create().await?,
+                Some(_) => {}
             }
+            self.pause(attempt, deadline).await?;
         }
-        self.wait_for(Some(TableStatus::Active)).await
+        Ok(())
     }
 
     /// Deletes the table with everything in it and waits until it is gone. A table that is not there is fine.
@@ -136,6 +131,7 @@ impl Table {
     /// # Errors
     /// [`TableError::NotActive`] if that takes longer than two minutes.
     pub async fn delete(&self) -> Result<(), TableError> {
+        let deadline = Instant::now() + SETTLING;
         let request = self.client.delete_table().table_name(&self.name);
         let deleted = call("DeleteTable", self.deadlines.start(), || request.clone().send()).await;
         match deleted.map_err(GaveUp::unavailable)?.answer {
@@ -143,7 +139,13 @@ impl Table {
             Err(error) if error.is_resource_not_found_exception() => {}
             Err(error) => return Err(service_error("DeleteTable", &self.name, error).into()),
         }
-        self.wait_for(None).await
+        for attempt in 0.. {
+            if self.status().await?.is_none() {
+                break;
+            }
+            self.pause(attempt, deadline).await?;
+        }
+        Ok(())
     }
 
     /// Makes an empty table a store, and gives back its META: `meta`, or what another process wrote first.
@@ -151,6 +153,8 @@ impl Table {
     /// # Errors
     /// [`TableError`] if it cannot be written or read.
     pub async fn initialise(&self, meta: &Meta) -> Result<Meta, TableError> {
+        // What could not be read back is not written: an odd UMK id would spoil the table.
+        Meta::decode(&self.name, &meta.encode())?;
         let condition = Condition::absent();
         let request = self
             .client
@@ -283,20 +287,34 @@ impl Table {
         Ok(answer.items().is_empty() && answer.last_evaluated_key.is_none())
     }
 
-    /// Waits until the table has `status`; `None`: until it is gone.
-    async fn wait_for(&self, status: Option<TableStatus>) -> Result<(), TableError> {
-        let deadline = Instant::now() + SETTLING;
-        for attempt in 0.. {
-            let found = self.describe_in_full().await?.and_then(|table| table.table_status);
-            if found == status {
-                break;
-            }
-            if Instant::now() >= deadline {
-                let status = found.map_or("missing".to_owned(), |status| status.as_str().to_lowercase());
-                return Err(TableError::NotActive { table: self.name.clone(), status });
-            }
-            tokio::time::sleep(backoff(attempt)).await;
+    async fn send_create(&self) -> Result<(), StoreError> {
+        let request = self
+            .client
+            .create_table()
+            .table_name(&self.name)
+            .billing_mode(BillingMode::PayPerRequest)
+            .set_attribute_definitions(Some([PK, SK].map(string_attribute).into()))
+            .set_key_schema(Some(vec![key_element(PK, KeyType::Hash), key_element(SK, KeyType::Range)]));
+        let created = call("CreateTable", self.deadlines.start(), || request.clone().send()).await;
+        match created.map_err(GaveUp::unavailable)?.answer {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_resource_in_use_exception() => Ok(()),
+            Err(error) => Err(service_error("CreateTable", &self.name, error)),
         }
+    }
+
+    async fn status(&self) -> Result<Option<TableStatus>, StoreError> {
+        Ok(self.describe_in_full().await?.and_then(|table| table.table_status))
+    }
+
+    /// Waits before the next look at a table that is not as it should be.
+    async fn pause(&self, attempt: u32, deadline: Instant) -> Result<(), TableError> {
+        if Instant::now() >= deadline {
+            let status = self.status().await?;
+            let status = status.map_or("missing".to_owned(), |status| status.as_str().to_lowercase());
+            return Err(TableError::NotActive { table: self.name.clone(), status });
+        }
+        tokio::time::sleep(backoff(attempt)).await;
         Ok(())
     }
 }
