@@ -52,8 +52,8 @@ impl<P: KeyProvider + 'static> From<Arc<P>> for KeySource {
 
 /// Configures and opens an [`EncryptedStore`]. Table and keys are required; the rest has defaults.
 ///
-/// Where DynamoDB is reached follows the AWS SDK's own configuration: `AWS_REGION`, credentials, profiles, and
-/// `AWS_ENDPOINT_URL_DYNAMODB`, which is all that sends it to DynamoDB Local.
+/// Where DynamoDB is reached follows the AWS SDK's own configuration: Region, credentials, profiles, and an endpoint
+/// override such as `AWS_ENDPOINT_URL_DYNAMODB`, which alone sends it to DynamoDB Local.
 #[derive(Default)]
 pub struct Builder {
     table: Option<String>,
@@ -145,8 +145,8 @@ impl Builder {
     /// missing table is never created.
     ///
     /// # Errors
-    /// [`OpenError`]. Nothing was generated or written then, with one exception: a key file that was just
-    /// created stays if the table cannot be written after it.
+    /// [`OpenError`]. Nothing was generated or written then, but for an empty table: its fresh key file, and META, may
+    /// be there if what came after them failed. Opening again goes on from there.
     pub async fn open(self) -> Result<EncryptedStore, OpenError> {
         self.establish(false).await
     }

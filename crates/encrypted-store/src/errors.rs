@@ -135,7 +135,7 @@ pub enum WriteError {
         /// The id that it would have now.
         id: String,
     },
-    /// It would not fit into an item of DynamoDB (409,600 bytes, padding included). Nothing was sent.
+    /// It would not fit into an item of DynamoDB (409,600 bytes, padding included). Nothing was written.
     #[error("the record {address} is too large")]
     TooLarge {
         /// Which record.
@@ -191,7 +191,8 @@ pub enum WriteError {
     /// DynamoDB denied or did not answer. Nothing was written.
     #[error("the record could not be written")]
     Store(#[source] StoreError),
-    /// A write was sent and its answer never came: it may or may not have been done. Read the record to know.
+    /// A write was sent and its answer was lost, and nothing tells any more whether it was done. Read the record to
+    /// know.
     #[error("it is not known whether {address} was written")]
     OutcomeUnknown {
         /// Which record.

@@ -12,7 +12,8 @@
 //! and no other engine than DynamoDB: locally, DynamoDB Local behind an endpoint override.
 //!
 //! What it does not do: hide names, cleartext attributes, sizes (but see [`Padding`]) or access patterns;
-//! protect against a compromised writer; detect a table rolled back as a whole (the audit log is to come).
+//! protect against a compromised writer; detect a record that was deleted or put back to an older version of itself
+//! (the audit log is to come).
 //!
 //! ```no_run
 //! use blue_encrypted_store::{AttributeError, Attributes, EncryptedStore, LocalFile, Record};

@@ -27,6 +27,12 @@ pub enum ResetError {
     /// The table could not be reached.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The table is wiped, and another process made it a store again, under another key, before this one could.
+    #[error("the table {table} is wiped, but another process took it over under another key; stop it first")]
+    Overtaken {
+        /// Its name.
+        table: String,
+    },
     /// The table is wiped; the old key file could not be put aside.
     #[error("the table is wiped, but the old key file {} could not be moved", path.display())]
     KeyFile {
@@ -109,7 +115,11 @@ impl LocalReset {
         let key = LocalFile::create(&self.key_path)?;
         self.table.create().await?;
         let table_id = self.table.describe().await?.and_then(|description| description.table_id);
-        self.table.initialise(&initial_meta(&self.namespace, key.umk_id(), table_id)).await?;
+        let meta = self.table.initialise(&initial_meta(&self.namespace, key.umk_id(), table_id)).await?;
+        self.table.check_namespace(&meta, &self.namespace)?;
+        if meta.umk_id != key.umk_id().as_str() {
+            return Err(ResetError::Overtaken { table: self.table.name().to_owned() });
+        }
         Ok(ResetReport { old_key, new_key: self.key_path })
     }
 
