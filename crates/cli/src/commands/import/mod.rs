@@ -13,7 +13,9 @@ use std::{
     },
 };
 
-use blue_encrypted_store::{Collection, Key, Kind, Put, WriteError, table::StoreError};
+use blue_encrypted_store::{
+    Collection, Key, Kind, Put, Tampered, TamperedCause, WriteError, keys::KeyringError, table::StoreError,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use tokio::{
@@ -121,13 +123,17 @@ async fn lane(
 
 /// Whether every other line would fare the same.
 fn is_of_all(error: &WriteError) -> bool {
+    use KeyringError::{Provider, Regressed, Store};
     use StoreError::{Denied, TableMissing, Unavailable};
-    matches!(
-        error,
-        WriteError::Key(_)
-            | WriteError::Shredded(_)
-            | WriteError::Store(Unavailable { .. } | Denied { .. } | TableMissing { .. })
-    )
+    match error {
+        WriteError::Key(_) | WriteError::Shredded(_) => true,
+        WriteError::Store(error) => matches!(error, Unavailable { .. } | Denied { .. } | TableMissing { .. }),
+        // The tenant's key, not one record.
+        WriteError::Tampered(Tampered { source: TamperedCause::Key(error), .. }) => {
+            matches!(error, Provider { .. } | Regressed { .. } | Store { .. })
+        }
+        _ => false,
+    }
 }
 
 /// What was done so far.
