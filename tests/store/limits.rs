@@ -2,15 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails as tests do")]
 
-use std::{error::Error, fs, net::TcpListener, time::Duration};
+use std::{error::Error, fs, net::TcpListener, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
     Projection, ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
 };
 use blue_encrypted_store::{
-    AttributeError, Attributes, Collection, Delete, EncryptedStore, Key, KeyProvider, Kind, LocalFile,
-    LocalFileError, NameError, OpenError, Put, ReadError, Record, RecordId, ResetError, WriteError,
+    AttributeError, Attributes, Collection, Delete, EncryptedStore, Key, KeyProvider, KeyUnavailable, Kind,
+    LocalFile, LocalFileError, NameError, OpenError, Put, ReadError, Record, RecordId, ResetError,
+    WriteError,
+    envelope::Kek,
+    keys::{KeyContext, KeyError, KeyringError, UmkId, WrappedKek},
     table::{StoreError, TableError},
 };
 use blue_tests::{Fate, Item, Note, Proxy, Sandbox, n, s};
@@ -664,11 +668,59 @@ async fn a_reset_of_any_other_table_is_refused_and_sends_no_deletion() {
     assert_eq!(proxy.seen("DeleteTable"), 0);
 
     // A key that is no file has no reset at all.
-    let provider: std::sync::Arc<dyn KeyProvider> = std::sync::Arc::new(sandbox.key());
+    let provider: Arc<dyn KeyProvider> = Arc::new(sandbox.key());
     let reset = sandbox.builder().keys(provider).local_reset().await;
     assert!(matches!(reset, Err(ResetError::NotLocalKey)), "{reset:?}");
 
     assert_eq!(sorted(sandbox.scan().await), items);
     assert_eq!(fs::read(sandbox.key_path()).unwrap(), content);
     assert_eq!(files(&sandbox), 1);
+}
+
+#[tokio::test]
+async fn a_process_of_the_old_store_makes_no_key_in_the_new_one() {
+    let sandbox = Sandbox::new("made-anew").await;
+    let old = sandbox.store().await;
+    sandbox.builder().local_reset().await.unwrap().wipe().await.unwrap();
+    let alice = old.tenant("alice").unwrap().collection("inbox").unwrap();
+    let write = alice.put(&Note::new("1", "text")).await;
+    let Err(WriteError::Key(KeyUnavailable::Keyring(KeyringError::Store { source, .. }))) = &write else {
+        panic!("{write:?}")
+    };
+    assert!(matches!(source.downcast_ref(), Some(StoreError::Reinitialised { .. })), "{source:?}");
+    assert_eq!(sandbox.scan().await.len(), 1, "META alone");
+    sandbox.collection("alice", "inbox").await.put(&Note::new("1", "text")).await.unwrap();
+}
+
+/// A provider whose UMK has the name it is given.
+struct OddlyNamed(UmkId);
+
+#[async_trait]
+impl KeyProvider for OddlyNamed {
+    fn umk_id(&self) -> &UmkId {
+        &self.0
+    }
+    async fn generate_kek(&self, _: &KeyContext) -> Result<(Kek, WrappedKek), KeyError> {
+        Err(KeyError::Malformed)
+    }
+    async fn unwrap_kek(&self, _: &WrappedKek, _: &KeyContext) -> Result<Kek, KeyError> {
+        Err(KeyError::Malformed)
+    }
+}
+
+#[tokio::test]
+async fn a_master_key_with_an_unreadable_id_spoils_no_table() {
+    let sandbox = Sandbox::new("odd-id").await;
+    let mut cases = 0;
+    for odd in ["", "vault: kek 1", "esc\u{1b}[2J", "ключ"] {
+        let init = sandbox.builder().keys(Arc::new(OddlyNamed(UmkId::new(odd)))).init().await;
+        let Err(OpenError::Table(TableError::Store(StoreError::Malformed(malformed)))) = &init else {
+            panic!("{init:?}")
+        };
+        assert!(malformed.reason.contains("umk_id"), "{malformed}");
+        assert_eq!(sandbox.scan().await, []);
+        cases += 1;
+    }
+    assert_eq!(cases, 4);
+    sandbox.store().await;
 }

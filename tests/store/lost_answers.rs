@@ -562,3 +562,61 @@ async fn a_plea_to_try_later_is_heeded_and_errors_of_the_server_are_repeated() {
     assert_eq!(source.to_string(), "AccessDeniedException: not allowed");
     assert_eq!(writes(&proxy) - before, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_after_a_lost_answer_leaves_the_outcome_unknown() {
+    let setting = Setting::new("refused-later").await;
+    let expired = r#"{"__type":"com.amazon.coral.service#ExpiredTokenException","message":"expired"}"#;
+    let proxy = Proxy::start(move |request| async move {
+        let is_first_of_replaced = request.operation != "PutItem" && id_of(&request) == "replaced";
+        match write_of(&request) {
+            Some(1) if !is_first_of_replaced => Fate::LoseAnswer,
+            Some(2..) => Fate::Answer(400, expired.into()),
+            _ => Fate::Forward,
+        }
+    })
+    .await;
+    let ours = setting.through(&proxy, patient()).await;
+    let create = ours.put_if(&Note::new("created", "done"), Put::Create).await;
+    assert!(matches!(create, Err(WriteError::OutcomeUnknown { .. })), "{create:?}");
+    assert!(setting.stored("created").await.is_some(), "it was done, and nobody said otherwise");
+    let version = ours.put_if(&Note::new("replaced", "before"), Put::Create).await.unwrap();
+    let replace = ours.put_if(&Note::new("replaced", "after"), Put::Replace(version)).await;
+    assert!(matches!(replace, Err(WriteError::OutcomeUnknown { .. })), "{replace:?}");
+    assert_eq!(setting.text("replaced").await, Some((version + 1, "after".into())));
+}
+
+/// The real service's words for what DynamoDB Local never says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contention_of_transactions_is_waited_out_whatever_else_they_say() {
+    let setting = Setting::new("contention").await;
+    let cancelled = |reasons: &[&str]| {
+        let reasons: Vec<_> = reasons.iter().map(|code| format!(r#"{{"Code":"{code}"}}"#)).collect();
+        format!(
+            r#"{{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","CancellationReasons":[{}],"Message":"cancelled"}}"#,
+            reasons.join(",")
+        )
+    };
+    let in_progress =
+        r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionInProgressException","Message":"later"}"#;
+    let bodies =
+        [cancelled(&["TransactionConflict"]), cancelled(&["ThrottlingError"]), in_progress.to_owned()];
+    let keys = cancelled(&["TransactionConflict", "None", "ConditionalCheckFailed"]);
+    let proxy = Proxy::start(move |request| {
+        let (body, keys) = (bodies[(request.attempt as usize).min(3) - 1].clone(), keys.clone());
+        async move {
+            match (request.operation.as_str(), request.attempt) {
+                ("TransactWriteItems", 1) if request.body.to_string().contains("K#") => {
+                    Fate::Answer(400, keys)
+                }
+                ("TransactWriteItems", 1..=3) if write_of(&request).is_some() => Fate::Answer(400, body),
+                _ => Fate::Forward,
+            }
+        }
+    })
+    .await;
+    let ours = setting.through(&proxy, patient()).await;
+    let version = ours.put_if(&Note::new("1", "text"), Put::Create).await.unwrap();
+    assert_eq!(setting.text("1").await, Some((version, "text".into())));
+    assert!(proxy.seen_at("TransactWriteItems", "R#") >= 4, "three refusals and a success");
+}
