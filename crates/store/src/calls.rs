@@ -82,17 +82,36 @@ pub(crate) fn backoff(retry: u32) -> Duration {
 pub(crate) struct Answered<T, E> {
     /// The answer, or an error that no retry will change.
     pub(crate) answer: Result<T, E>,
-    /// Whether an earlier attempt may have been carried out without our learning of it.
+    pub(crate) sent: Sent,
+}
+
+/// What is known of the attempts of an answered call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sent {
+    pub(crate) operation: &'static str,
+    pub(crate) attempts: u32,
+    /// Whether an attempt before the last may have been carried out without our learning of it.
     pub(crate) unanswered_before: bool,
 }
 
-impl<T, E> Answered<T, E>
-where
-    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-{
-    /// The answer to an operation that changes nothing, or whose effect is the same however often it is done.
-    pub(crate) fn or_failed(self, operation: &'static str, table: &str) -> Result<T, StoreError> {
-        self.answer.map_err(|error| service_error(operation, table, error))
+impl Sent {
+    /// The error of a write whose outcome cannot be told.
+    pub(crate) fn unknown(self, cause: impl Into<Cause>) -> StoreError {
+        StoreError::OutcomeUnknown {
+            operation: self.operation,
+            attempts: self.attempts,
+            source: cause.into(),
+        }
+    }
+
+    /// What is known of a write after an answer that is no success and no failed condition.
+    pub(crate) fn write_failed<E>(self, table: &str, error: E) -> StoreError
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let failed = service_error(self.operation, table, error);
+        // An earlier attempt may have been carried out before the service began to refuse.
+        if self.unanswered_before { self.unknown(failed) } else { failed }
     }
 }
 
@@ -148,7 +167,10 @@ where
         }
         attempts += 1;
         let cause: Cause = match tokio::time::timeout(patience, send()).await {
-            Ok(Ok(answer)) => return Ok(Answered { answer: Ok(answer), unanswered_before: unanswered }),
+            Ok(Ok(answer)) => {
+                let sent = Sent { operation, attempts, unanswered_before: unanswered };
+                return Ok(Answered { answer: Ok(answer), sent });
+            }
             Ok(Err(error)) => match classify(&error) {
                 Class::Final => {
                     let SdkError::ServiceError(error) = error else {
@@ -160,7 +182,8 @@ where
                             denied: false,
                         });
                     };
-                    return Ok(Answered { answer: Err(error.into_err()), unanswered_before: unanswered });
+                    let sent = Sent { operation, attempts, unanswered_before: unanswered };
+                    return Ok(Answered { answer: Err(error.into_err()), sent });
                 }
                 Class::NoCredentials => {
                     return Err(GaveUp { operation, attempts, unanswered, cause: root(error), denied: true });
@@ -187,23 +210,19 @@ where
     }
 }
 
-/// What is known of a write after an answer that is no success and no failed condition.
-pub(crate) fn write_failed<E>(
-    unanswered_before: bool,
+/// [`call`], for an operation that changes nothing and knows no error of its own.
+pub(crate) async fn ask<T, E, F>(
     operation: &'static str,
     table: &str,
-    error: E,
-) -> StoreError
+    deadline: Deadline,
+    send: impl FnMut() -> F,
+) -> Result<T, StoreError>
 where
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
-    let failed = service_error(operation, table, error);
-    if unanswered_before {
-        // An earlier attempt may have been carried out before the service began to refuse.
-        StoreError::OutcomeUnknown { operation, attempts: 2, source: failed.into() }
-    } else {
-        failed
-    }
+    let answered = call(operation, deadline, send).await.map_err(GaveUp::unavailable)?;
+    answered.answer.map_err(|error| service_error(operation, table, error))
 }
 
 /// The error of an answered call that the operation itself does not know what to do with.

@@ -113,10 +113,7 @@ impl Revision {
     /// The version, if the item has one.
     #[must_use]
     pub fn version(&self) -> Option<u64> {
-        match &self.version {
-            Some(AttributeValue::N(digits)) => canonical_integer(digits).and_then(|n| u64::try_from(n).ok()),
-            _ => None,
-        }
+        self.version.as_ref().and_then(version)
     }
 
     /// The condition that the item is in this state.
@@ -173,7 +170,12 @@ pub(crate) fn partition(tenant: &Tenant, collection: &Collection) -> String {
 
 /// `pk` and `sk` of a record.
 pub(crate) fn record_key(path: &RecordPath) -> Item {
-    key(partition(&path.tenant, &path.collection), format!("{}#{}", path.kind, path.id))
+    key(partition(&path.tenant, &path.collection), sort_key(path))
+}
+
+/// `kind#id`.
+pub(crate) fn sort_key(path: &RecordPath) -> String {
+    format!("{}#{}", path.kind, path.id)
 }
 
 pub(crate) fn key(pk: impl Into<String>, sk: impl Into<String>) -> Item {
@@ -184,6 +186,8 @@ pub(crate) fn key(pk: impl Into<String>, sk: impl Into<String>) -> Item {
 }
 
 pub(crate) fn encode(record: StoredRecord) -> Result<Item, StoreError> {
+    let StoredRecord { path, version, envelope, attributes } = &record;
+    check_size(path, *version, attributes, envelope.len())?;
     let mut item = record_key(&record.path);
     item.insert(VERSION.to_owned(), AttributeValue::N(record.version.to_string()));
     item.insert(ENVELOPE.to_owned(), AttributeValue::B(Blob::new(record.envelope)));
@@ -196,7 +200,6 @@ pub(crate) fn encode(record: StoredRecord) -> Result<Item, StoreError> {
         };
         item.insert(name.to_owned(), value);
     }
-    size::check(size::item_size(&item))?;
     Ok(item)
 }
 
@@ -210,22 +213,10 @@ pub fn check_size(
     attributes: &ItemAttributes,
     envelope_len: usize,
 ) -> Result<(), StoreError> {
-    size::check(record_size(path, version, attributes, envelope_len))
-}
-
-fn record_size(path: &RecordPath, version: u64, attributes: &ItemAttributes, envelope_len: usize) -> usize {
-    let own = size::item_size(&record_key(path))
-        + VERSION.len()
-        + size::number_size(&version.to_string())
-        + ENVELOPE.len()
-        + envelope_len;
-    let value_size = |value: &Value| match value {
-        Value::String(text) => text.len(),
-        Value::Integer(number) => size::number_size(&number.to_string()),
-        Value::Bool(_) => 1,
-        Value::Bytes(bytes) => bytes.len(),
-    };
-    own + attributes.iter().map(|(name, value)| name.len() + value_size(value)).sum::<usize>()
+    match size::record_size(path, version, attributes, envelope_len) {
+        size if size > size::MAX_ITEM_SIZE => Err(StoreError::TooLarge { size }),
+        _ => Ok(()),
+    }
 }
 
 /// The record in an item that lies where `asked` allows. Where it lies is part of what its envelope
@@ -234,20 +225,17 @@ pub(crate) fn decode_if(
     mut item: Item,
     asked: impl FnOnce(&RecordPath) -> bool,
 ) -> Result<StoredRecord, MalformedItem> {
-    let key = describe_key(&item);
-    let malformed = |reason: String| MalformedItem { key: key.clone(), reason };
-    let path = decode_key(&item).map_err(malformed)?;
+    let path = match decode_key(&item) {
+        Ok(path) => path,
+        Err(reason) => return Err(MalformedItem { key: describe_key(&item), reason }),
+    };
+    let malformed = |reason: String| MalformedItem { key: describe_key(&record_key(&path)), reason };
     if !asked(&path) {
         return Err(malformed("another item was asked for".to_owned()));
     }
     item.remove(PK);
     item.remove(SK);
-    let version = match item.remove(VERSION) {
-        Some(AttributeValue::N(digits)) => {
-            canonical_integer(&digits).and_then(|number| u64::try_from(number).ok())
-        }
-        _ => None,
-    };
+    let version = item.remove(VERSION).as_ref().and_then(version);
     let version = version.ok_or_else(|| malformed(format!("{VERSION} is no version")))?;
     let envelope = match item.remove(ENVELOPE) {
         Some(AttributeValue::B(bytes)) => bytes.into_inner(),
@@ -272,15 +260,38 @@ pub(crate) struct Trace<'a> {
 }
 
 pub(crate) fn trace(item: &Item) -> Trace<'_> {
-    let number = |name| match item.get(name) {
-        Some(AttributeValue::N(digits)) => canonical_integer(digits),
-        _ => None,
-    };
     let write_id = match item.get(ENVELOPE) {
         Some(AttributeValue::B(bytes)) => bytes.as_ref().get(..WRITE_ID_LEN),
         _ => None,
     };
-    Trace { write_id, version: number(VERSION).and_then(|n| u64::try_from(n).ok()), created: number(CREATED) }
+    Trace { write_id, version: item.get(VERSION).and_then(version), created: integer(item, CREATED) }
+}
+
+/// A record's version, as an attribute.
+fn version(value: &AttributeValue) -> Option<u64> {
+    match value {
+        AttributeValue::N(digits) => canonical_integer(digits).and_then(|number| u64::try_from(number).ok()),
+        _ => None,
+    }
+}
+
+/// The whole number under a name, if there is one.
+pub(crate) fn integer(item: &Item, name: &str) -> Option<i64> {
+    match item.get(name) {
+        Some(AttributeValue::N(digits)) => canonical_integer(digits),
+        _ => None,
+    }
+}
+
+/// The text under a name, if there is one of visible ASCII alone, as all are that this store writes into its own
+/// items. Messages show these texts, so nothing in them may steer a terminal.
+pub(crate) fn plain_text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    match item.get(name) {
+        Some(AttributeValue::S(text)) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()) => {
+            Some(text)
+        }
+        _ => None,
+    }
 }
 
 fn decode_key(item: &Item) -> Result<RecordPath, String> {
@@ -317,11 +328,6 @@ pub(crate) fn canonical_integer(digits: &str) -> Option<i64> {
     digits.parse().ok().filter(|number: &i64| number.to_string() == digits)
 }
 
-/// Whether a text is of visible ASCII alone, as all are that this store itself writes into its own items.
-pub(crate) fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
 /// `pk/sk`, for messages.
 pub(crate) fn describe_key(item: &Item) -> String {
     let text = |name| match item.get(name) {
@@ -336,6 +342,7 @@ mod tests {
     use blue_address::Attributes;
 
     use super::*;
+    use crate::size::tests::item_size;
 
     fn decode(item: Item) -> Result<StoredRecord, MalformedItem> {
         decode_if(item, |_| true)
@@ -375,8 +382,8 @@ mod tests {
     #[test]
     fn a_size_told_in_advance_is_that_of_the_item() {
         let StoredRecord { path, version, envelope, attributes } = record();
-        let size = record_size(&path, version, &attributes, envelope.len());
-        assert_eq!(size, size::item_size(&encode(record()).unwrap()));
+        let size = size::record_size(&path, version, &attributes, envelope.len());
+        assert_eq!(size, item_size(&encode(record()).unwrap()));
         assert!(check_size(&path, version, &attributes, size::MAX_ITEM_SIZE - size + envelope.len()).is_ok());
         let error = check_size(&path, version, &attributes, size::MAX_ITEM_SIZE - size + envelope.len() + 1);
         assert!(matches!(error, Err(StoreError::TooLarge { size: 409_601 })));
@@ -420,7 +427,7 @@ mod tests {
     #[test]
     fn an_item_one_byte_too_large_is_refused() {
         let mut record = record();
-        let rest = size::item_size(&encode(record.clone()).unwrap()) - record.envelope.len();
+        let rest = item_size(&encode(record.clone()).unwrap()) - record.envelope.len();
         record.envelope = vec![0; size::MAX_ITEM_SIZE - rest];
         encode(record.clone()).unwrap();
         record.envelope.push(0);

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use crate::{
     MalformedItem, Store, StoreError,
-    calls::{Deadline, GaveUp, call, failed_condition, write_failed},
-    item::{Condition, Item, SK, canonical_integer, describe_key, is_plain, key},
+    calls::{Answered, Deadline, GaveUp, call, failed_condition},
+    item::{Condition, Item, SK, describe_key, integer, key, plain_text},
     meta,
 };
 
@@ -156,35 +156,25 @@ impl Store {
         if let (KeyPartition::Tenant(tenant), 1) = (partition, item.version) {
             request = request.transact_items(self.is_absent(key("T", tenant.as_str())));
         }
-        let sent = call("TransactWriteItems", deadline, || request.clone().send()).await;
-        let answered = sent.map_err(GaveUp::of_write)?;
-        let error = match answered.answer {
+        let transacted = call("TransactWriteItems", deadline, || request.clone().send()).await;
+        let Answered { answer, sent } = transacted.map_err(GaveUp::of_write)?;
+        let error = match answer {
             Ok(_) => return Ok(KeyInserted::Done),
             Err(error) => error,
         };
         match failed_condition(&error) {
             Some((0 | 1, _)) => Ok(KeyInserted::Lost),
             Some(_) => Err(StoreError::KeysMissing { partition: partition.pk() }),
-            None => {
-                let unanswered = answered.unanswered_before;
-                Err(write_failed(unanswered, "TransactWriteItems", &self.table.name, error))
-            }
+            None => Err(sent.write_failed(&self.table.name, error)),
         }
     }
 
     async fn check_still_the_same(&self, deadline: Deadline) -> Result<(), StoreError> {
-        let request = self
-            .table
-            .client
-            .get_item()
-            .table_name(&self.table.name)
-            .set_key(Some(meta::meta_key()))
-            .consistent_read(true);
-        let got = call("GetItem", deadline, || request.clone().send()).await;
-        let answer = got.map_err(GaveUp::unavailable)?.or_failed("GetItem", &self.table.name)?;
-        match answer.item.as_ref().and_then(|item| item.get(meta::CREATED)) {
-            Some(AttributeValue::N(created)) if *created == self.created.to_string() => Ok(()),
-            _ => Err(StoreError::Reinitialised { table: self.table.name.clone() }),
+        let meta = self.table.read_item(meta::meta_key(), deadline).await?;
+        if meta.and_then(|meta| integer(&meta, meta::CREATED)) == Some(self.created) {
+            Ok(())
+        } else {
+            Err(StoreError::Reinitialised { table: self.table.name.clone() })
         }
     }
 
@@ -219,23 +209,17 @@ fn decode(item: &Item, version: u32) -> Result<KeyItem, String> {
         Some(AttributeValue::B(bytes)) => Ok(bytes.as_ref().to_vec()),
         _ => Err(format!("{name} is missing or no byte string")),
     };
-    let created = match item.get(CREATED) {
-        Some(AttributeValue::N(digits)) => canonical_integer(digits),
-        _ => None,
-    };
     Ok(KeyItem {
         version,
         kek_id: bytes(KEK_ID)?.try_into().map_err(|_| format!("{KEK_ID} has not 16 bytes"))?,
         provider: text(item, PROVIDER)?,
         umk_id: text(item, UMK_ID)?,
         wrapped: bytes(WRAPPED)?,
-        created: created.ok_or_else(|| format!("{CREATED} is no time"))?,
+        created: integer(item, CREATED).ok_or_else(|| format!("{CREATED} is no time"))?,
     })
 }
 
 fn text(item: &Item, name: &str) -> Result<String, String> {
-    match item.get(name) {
-        Some(AttributeValue::S(text)) if is_plain(text) => Ok(text.clone()),
-        _ => Err(format!("{name} is missing or not as this store writes it")),
-    }
+    let text = plain_text(item, name).map(str::to_owned);
+    text.ok_or_else(|| format!("{name} is missing or not as this store writes it"))
 }

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     MalformedItem, TableError,
-    item::{Item, canonical_integer, describe_key, is_plain, key},
+    item::{Item, describe_key, integer, key, plain_text},
 };
 
 /// The layout that this version writes and reads.
@@ -61,15 +61,8 @@ impl Meta {
             key: describe_key(item),
             reason: format!("{name} is missing or not as this store writes it"),
         };
-        // Messages show these texts, so nothing in them may steer a terminal.
-        let text = |name| match item.get(name) {
-            Some(AttributeValue::S(text)) if is_plain(text) => Ok(text.clone()),
-            _ => Err(malformed(name)),
-        };
-        let integer = |name| match item.get(name) {
-            Some(AttributeValue::N(digits)) => canonical_integer(digits).ok_or_else(|| malformed(name)),
-            _ => Err(malformed(name)),
-        };
+        let text = |name| plain_text(item, name).map(str::to_owned).ok_or_else(|| malformed(name));
+        let integer = |name| integer(item, name).ok_or_else(|| malformed(name));
         let store = crate::StoreError::from;
         match integer(SCHEMA).map_err(store)? {
             SCHEMA_VERSION => {}

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     MalformedItem, Revision, StoreError, StoredRecord, SystemAttributes, Table,
-    calls::{Answered, Deadline, GaveUp, call, failed_condition, service_error, write_failed},
+    calls::{Answered, Deadline, GaveUp, ask, call, failed_condition},
     item::{self, Condition, Item, PK, SK, WRITE_ID_LEN},
     outcome::{Ours, Resolution, resolve},
 };
@@ -134,16 +134,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn get(&self, path: &RecordPath, deadline: Deadline) -> Result<Option<Current>, StoreError> {
-        let request = self
-            .table
-            .client
-            .get_item()
-            .table_name(&self.table.name)
-            .set_key(Some(item::record_key(path)))
-            .consistent_read(true);
-        let got = call("GetItem", deadline, || request.clone().send()).await;
-        let answer = got.map_err(GaveUp::unavailable)?.or_failed("GetItem", &self.table.name)?;
-        Ok(answer.item.map(|item| Current { asked: path.clone(), item }))
+        let item = self.table.read_item(item::record_key(path), deadline).await?;
+        Ok(item.map(|item| Current { asked: path.clone(), item }))
     }
 
     /// Writes one record if what it expects is there.
@@ -216,16 +208,14 @@ impl Store {
             .set_expression_attribute_values(condition.values())
             .set_expression_attribute_names(Some(condition.names))
             .return_values_on_condition_check_failure(AllOld);
-        let sent = call("PutItem", deadline, || request.clone().send()).await;
-        let answered = sent.map_err(GaveUp::of_write)?;
-        let found = match answered.answer {
+        let put = call("PutItem", deadline, || request.clone().send()).await;
+        let Answered { answer, sent } = put.map_err(GaveUp::of_write)?;
+        let found = match answer {
             Ok(_) => return Ok(PutOutcome::Done),
             Err(PutItemError::ConditionalCheckFailedException(failed)) => failed.item,
-            Err(error) => {
-                return Err(write_failed(answered.unanswered_before, "PutItem", &self.table.name, error));
-            }
+            Err(error) => return Err(sent.write_failed(&self.table.name, error)),
         };
-        let resolution = if answered.unanswered_before {
+        let resolution = if sent.unanswered_before {
             resolve(&Ours { write_id: &write_id, version, created }, found.as_ref())
         } else {
             Resolution::Theirs
@@ -233,11 +223,9 @@ impl Store {
         match resolution {
             Resolution::Ours => Ok(PutOutcome::Done),
             Resolution::Theirs => Ok(PutOutcome::Conflict(found.map(|item| Current { asked, item }))),
-            Resolution::Unknown => Err(StoreError::OutcomeUnknown {
-                operation: "PutItem",
-                attempts: 2,
-                source: "the record was changed again before its state could be compared".into(),
-            }),
+            Resolution::Unknown => {
+                Err(sent.unknown("the record was changed again before its state could be compared"))
+            }
         }
     }
 
@@ -273,7 +261,6 @@ impl Store {
     /// A transaction of one item. Repeated under its token it is not carried out twice, and succeeds if it did at
     /// first, as long as DynamoDB remembers the token.
     async fn transact(&self, item: TransactWriteItem, deadline: Deadline) -> Result<Transacted, StoreError> {
-        const OPERATION: &str = "TransactWriteItems";
         let request = self
             .table
             .client
@@ -282,24 +269,20 @@ impl Store {
             .transact_items(item);
         // By the clock on the wall: the one that deadlines go by may stand still while a machine sleeps.
         let started = SystemTime::now();
-        let sent = call(OPERATION, deadline, || request.clone().send()).await;
-        let Answered { answer, unanswered_before } = sent.map_err(GaveUp::of_write)?;
+        let transacted = call("TransactWriteItems", deadline, || request.clone().send()).await;
+        let Answered { answer, sent } = transacted.map_err(GaveUp::of_write)?;
         let error = match answer {
             Ok(_) => return Ok(Transacted::Done),
             Err(error) => error,
         };
         let Some((_, reason)) = failed_condition(&error) else {
-            return Err(write_failed(unanswered_before, OPERATION, &self.table.name, error));
+            return Err(sent.write_failed(&self.table.name, error));
         };
         let remembered = started.elapsed().is_ok_and(|elapsed| elapsed < TOKEN_LIFE);
-        if remembered || !unanswered_before {
+        if remembered || !sent.unanswered_before {
             return Ok(Transacted::ConditionFailed(reason.item.clone()));
         }
-        Err(StoreError::OutcomeUnknown {
-            operation: OPERATION,
-            attempts: 2,
-            source: "it was repeated too late for the database to remember it".into(),
-        })
+        Err(sent.unknown("it was repeated too late for the database to remember it"))
     }
 
     /// Some records of a collection, of one kind or of all, strongly consistent: at most `limit`, and at most
@@ -342,8 +325,8 @@ impl Store {
         if self.listed.lock().unwrap_or_else(PoisonError::into_inner).contains(&entry) {
             return Ok(());
         }
-        self.write_once(item::key("T", tenant.as_str()), deadline).await?;
-        self.write_once(item::key(format!("C#{tenant}"), collection.as_str()), deadline).await?;
+        self.table.write_once(item::key("T", tenant.as_str()), deadline).await?;
+        self.table.write_once(item::key(format!("C#{tenant}"), collection.as_str()), deadline).await?;
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
         if listed.len() >= REMEMBERED_ENTRIES {
             listed.clear();
@@ -387,24 +370,6 @@ impl Store {
             names.push(name(sk.clone()).map_err(|error| malformed(error.to_string()))?);
         }
         Ok(names)
-    }
-
-    async fn write_once(&self, item: Item, deadline: Deadline) -> Result<(), StoreError> {
-        let condition = Condition::absent();
-        let request = self
-            .table
-            .client
-            .put_item()
-            .table_name(&self.table.name)
-            .set_item(Some(item))
-            .condition_expression(condition.expression)
-            .set_expression_attribute_names(Some(condition.names));
-        let sent = call("PutItem", deadline, || request.clone().send()).await;
-        match sent.map_err(GaveUp::unavailable)?.answer {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_conditional_check_failed_exception() => Ok(()),
-            Err(error) => Err(service_error("PutItem", &self.table.name, error)),
-        }
     }
 
     pub(crate) async fn query_all(
@@ -451,8 +416,7 @@ impl Store {
             .set_exclusive_start_key(from.map(|cursor| item::key(partition, &cursor.0)))
             .set_limit(limit)
             .consistent_read(true);
-        let queried = call("Query", deadline, || request.clone().send()).await;
-        let answer = queried.map_err(GaveUp::unavailable)?.or_failed("Query", &self.table.name)?;
+        let answer = ask("Query", &self.table.name, deadline, || request.clone().send()).await?;
         let next = match answer.last_evaluated_key.as_ref().and_then(|key| key.get(SK)) {
             Some(AttributeValue::S(sk)) => Some(Cursor(sk.clone())),
             _ => None,

@@ -13,9 +13,9 @@ use aws_sdk_dynamodb::{
 use blue_address::Namespace;
 
 use crate::{
-    Deadlines, Meta, Store, StoreError, TableError,
-    calls::{GaveUp, backoff, call, service_error},
-    item::{Condition, PK, SK},
+    Deadline, Deadlines, Meta, Store, StoreError, TableError,
+    calls::{GaveUp, ask, backoff, call, service_error},
+    item::{Condition, Item, PK, SK},
     meta::meta_key,
 };
 
@@ -155,20 +155,7 @@ impl Table {
     pub async fn initialise(&self, meta: &Meta) -> Result<Meta, TableError> {
         // What could not be read back is not written: an odd UMK id would spoil the table.
         Meta::decode(&self.name, &meta.encode())?;
-        let condition = Condition::absent();
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(meta.encode()))
-            .condition_expression(condition.expression)
-            .set_expression_attribute_names(Some(condition.names));
-        let put = call("PutItem", self.deadlines.start(), || request.clone().send()).await;
-        match put.map_err(GaveUp::unavailable)?.answer {
-            Ok(_) => {}
-            Err(error) if error.is_conditional_check_failed_exception() => {}
-            Err(error) => return Err(service_error("PutItem", &self.name, error).into()),
-        }
+        self.write_once(meta.encode(), self.deadlines.start()).await?;
         // Read what stands there, not what was sent: an unanswered attempt may have been overtaken.
         self.read_meta().await?.ok_or_else(|| TableError::NotOurs { table: self.name.clone() })
     }
@@ -254,8 +241,8 @@ impl Table {
 
     async fn check_time_to_live(&self) -> Result<(), TableError> {
         let request = self.client.describe_time_to_live().table_name(&self.name);
-        let described = call("DescribeTimeToLive", self.deadlines.start(), || request.clone().send()).await;
-        let answer = described.map_err(GaveUp::unavailable)?.or_failed("DescribeTimeToLive", &self.name)?;
+        let answer =
+            ask("DescribeTimeToLive", &self.name, self.deadlines.start(), || request.clone().send()).await?;
         match answer.time_to_live_description {
             Some(ttl)
                 if matches!(
@@ -273,17 +260,37 @@ impl Table {
     }
 
     async fn read_meta(&self) -> Result<Option<Meta>, TableError> {
-        let request =
-            self.client.get_item().table_name(&self.name).set_key(Some(meta_key())).consistent_read(true);
-        let got = call("GetItem", self.deadlines.start(), || request.clone().send()).await;
-        let answer = got.map_err(GaveUp::unavailable)?.or_failed("GetItem", &self.name)?;
-        answer.item.map(|item| Meta::decode(&self.name, &item)).transpose()
+        let item = self.read_item(meta_key(), self.deadlines.start()).await?;
+        item.map(|item| Meta::decode(&self.name, &item)).transpose()
+    }
+
+    /// One item, strongly consistent.
+    pub(crate) async fn read_item(&self, key: Item, deadline: Deadline) -> Result<Option<Item>, StoreError> {
+        let request = self.client.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(true);
+        Ok(ask("GetItem", &self.name, deadline, || request.clone().send()).await?.item)
+    }
+
+    /// Writes an item unless one is there; either is fine.
+    pub(crate) async fn write_once(&self, item: Item, deadline: Deadline) -> Result<(), StoreError> {
+        let condition = Condition::absent();
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(Some(condition.names));
+        let put = call("PutItem", deadline, || request.clone().send()).await;
+        match put.map_err(GaveUp::unavailable)?.answer {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_conditional_check_failed_exception() => Ok(()),
+            Err(error) => Err(service_error("PutItem", &self.name, error)),
+        }
     }
 
     async fn is_empty(&self) -> Result<bool, StoreError> {
         let request = self.client.scan().table_name(&self.name).limit(1).consistent_read(true);
-        let scanned = call("Scan", self.deadlines.start(), || request.clone().send()).await;
-        let answer = scanned.map_err(GaveUp::unavailable)?.or_failed("Scan", &self.name)?;
+        let answer = ask("Scan", &self.name, self.deadlines.start(), || request.clone().send()).await?;
         Ok(answer.items().is_empty() && answer.last_evaluated_key.is_none())
     }
 
