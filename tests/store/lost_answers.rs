@@ -91,61 +91,49 @@ async fn repeat<F: Future<Output = ()>>(scenario: impl Fn(String) -> F) -> usize
         .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_create_whose_answer_is_lost_is_a_success_if_it_was_done() {
-    let setting = Setting::new("lost-create").await;
+/// Runs a scenario that writes one record through a proxy which loses the first answer to each write.
+async fn each_sent_twice(name: &str, scenario: impl AsyncFn(&Setting, &Collection, &str)) {
+    let setting = Setting::new(name).await;
     let proxy = losing_first_answers().await;
     let ours = setting.through(&proxy, patient()).await;
     let before = writes(&proxy);
     let runs = repeat(|id| {
-        let (setting, ours) = (&setting, &ours);
-        async move {
-            let version = ours.put_if(&Note::new(&id, "ours"), Put::Create).await.unwrap();
-            assert_eq!(setting.text(&id).await, Some((version, "ours".into())), "{id}");
-        }
+        let (setting, ours, scenario) = (&setting, &ours, &scenario);
+        async move { scenario(setting, ours, &id).await }
     })
     .await;
     assert_eq!(runs, REPETITIONS);
     assert_eq!(writes(&proxy) - before, 2 * 200, "each was sent twice");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_create_whose_answer_is_lost_is_a_success_if_it_was_done() {
+    each_sent_twice("lost-create", async |setting, ours, id| {
+        let version = ours.put_if(&Note::new(id, "ours"), Put::Create).await.unwrap();
+        assert_eq!(setting.text(id).await, Some((version, "ours".into())), "{id}");
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replace_whose_answer_is_lost_is_a_success_if_it_was_done() {
-    let setting = Setting::new("lost-replace").await;
-    let proxy = losing_first_answers().await;
-    let ours = setting.through(&proxy, patient()).await;
-    let before = writes(&proxy);
-    let runs = repeat(|id| {
-        let (setting, ours) = (&setting, &ours);
-        async move {
-            let first = setting.other.put_if(&Note::new(&id, "before"), Put::Create).await.unwrap();
-            let second = ours.put_if(&Note::new(&id, "ours"), Put::Replace(first)).await.unwrap();
-            assert_eq!(second, first + 1);
-            assert_eq!(setting.text(&id).await, Some((second, "ours".into())), "{id}");
-        }
+    each_sent_twice("lost-replace", async |setting, ours, id| {
+        let first = setting.other.put_if(&Note::new(id, "before"), Put::Create).await.unwrap();
+        let second = ours.put_if(&Note::new(id, "ours"), Put::Replace(first)).await.unwrap();
+        assert_eq!(second, first + 1);
+        assert_eq!(setting.text(id).await, Some((second, "ours".into())), "{id}");
     })
     .await;
-    assert_eq!(runs, REPETITIONS);
-    assert_eq!(writes(&proxy) - before, 2 * 200, "each was sent twice");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delete_whose_answer_is_lost_is_a_success_if_it_was_done() {
-    let setting = Setting::new("lost-delete").await;
-    let proxy = losing_first_answers().await;
-    let ours = setting.through(&proxy, patient()).await;
-    let before = writes(&proxy);
-    let runs = repeat(|id| {
-        let (setting, ours) = (&setting, &ours);
-        async move {
-            let version = setting.other.put_if(&Note::new(&id, "before"), Put::Create).await.unwrap();
-            assert!(ours.delete::<Note>(&id, Delete::Version(version)).await.unwrap(), "{id}");
-            assert_eq!(setting.stored(&id).await, None, "{id}");
-        }
+    each_sent_twice("lost-delete", async |setting, ours, id| {
+        let version = setting.other.put_if(&Note::new(id, "before"), Put::Create).await.unwrap();
+        assert!(ours.delete::<Note>(id, Delete::Version(version)).await.unwrap(), "{id}");
+        assert_eq!(setting.stored(id).await, None, "{id}");
     })
     .await;
-    assert_eq!(runs, REPETITIONS);
-    assert_eq!(writes(&proxy) - before, 2 * 200, "each was sent twice");
 }
 
 /// What the other writer does to a record just before our first attempt reaches DynamoDB.
