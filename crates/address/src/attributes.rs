@@ -404,6 +404,13 @@ mod tests {
         }
 
         #[test]
+        fn the_encoding_reads_back_as_what_was_encoded(item in item(), version: u64) {
+            let mut out = Vec::new();
+            item.encode_into(version, &mut out);
+            prop_assert_eq!(ItemAttributes::decode(&out), Ok((version, item)));
+        }
+
+        #[test]
         fn the_order_of_insertion_does_not_matter(names in proptest::collection::btree_set("[a-j]{1,3}", 1..8)) {
             let forward = names.iter().fold(Attributes::new(), |a, n| a.with(n, 1).unwrap());
             let backward = names.iter().rev().fold(Attributes::new(), |a, n| a.with(n, 1).unwrap());

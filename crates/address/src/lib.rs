@@ -33,12 +33,14 @@
 
 mod address;
 mod attributes;
+mod decode;
 mod name;
 
 pub use address::{Address, AddressError, RecordPath};
 pub use attributes::{
     AttributeError, Attributes, ItemAttributes, MAX_ATTRIBUTE_NAME_LEN, MAX_ATTRIBUTES, Value,
 };
+pub use decode::{MalformedAttributes, canonical_integer};
 pub use name::{Collection, Kind, MAX_ID_LEN, MAX_NAME_LEN, NameError, Namespace, RecordId, Tenant};
 
 /// Appends `lp(x)`: the length of `x` as a big-endian u32, then `x`. The concatenation of such parts is
@@ -50,4 +52,12 @@ pub fn push_length_prefixed(out: &mut Vec<u8>, x: &[u8]) {
     let length = u32::try_from(x.len()).expect("a field of an item is far below 4 GiB");
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(x);
+}
+
+/// Splits `lp(x) ‖ rest` into `x` and `rest`; `None` if the bytes end before x does. The inverse of
+/// [`push_length_prefixed`].
+#[must_use]
+pub fn split_length_prefixed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
 }
