@@ -10,7 +10,10 @@ use uuid::Uuid;
 /// The `previous_hash` of a chain's first event.
 pub const GENESIS: [u8; 32] = [0; 32];
 
-const TIMESTAMP: &[BorrowedFormatItem<'_>] =
+/// What every event's bytes begin with.
+pub(crate) const LABEL: &[u8] = b"bes1/event";
+
+pub(crate) const TIMESTAMP: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
 macro_rules! words {
@@ -28,6 +31,15 @@ macro_rules! words {
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)*
+                }
+            }
+
+            /// What a word stands for; `None` if it is none of them.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)*
+                    _ => None,
                 }
             }
         }
@@ -89,7 +101,7 @@ words! {
 pub struct Details {
     /// The event's own id, a UUIDv7.
     pub event_id: Uuid,
-    /// When, to the microsecond, in UTC. Finer digits are cut off and other offsets converted when it is hashed.
+    /// When, in the years 0–9999. [`Details::link`] brings it to UTC and cuts it to the microsecond.
     pub timestamp: OffsetDateTime,
     /// W3C trace id, 32 lowercase hexadecimal digits, or empty.
     pub trace_id: String,
@@ -136,7 +148,13 @@ impl Details {
 
     /// Puts the event into its place in a chain and computes its hash.
     #[must_use]
-    pub fn link(self, chain: impl Into<String>, sequence: u64, previous_hash: [u8; 32]) -> CryptoAuditEvent {
+    pub fn link(
+        mut self,
+        chain: impl Into<String>,
+        sequence: u64,
+        previous_hash: [u8; 32],
+    ) -> CryptoAuditEvent {
+        self.timestamp = to_the_microsecond(self.timestamp.to_offset(UtcOffset::UTC));
         let mut event = CryptoAuditEvent {
             details: self,
             chain: chain.into(),
@@ -160,6 +178,17 @@ pub struct CryptoAuditEvent {
 }
 
 impl CryptoAuditEvent {
+    /// An event whose encoding the caller has just read it from.
+    pub(crate) fn of_encoding(
+        details: Details,
+        chain: String,
+        sequence: u64,
+        previous_hash: [u8; 32],
+        event_bytes: &[u8],
+    ) -> Self {
+        Self { details, chain, sequence, previous_hash, event_hash: Sha256::digest(event_bytes).into() }
+    }
+
     /// What the event says.
     #[must_use]
     pub fn details(&self) -> &Details {
@@ -190,7 +219,7 @@ impl CryptoAuditEvent {
         &self.event_hash
     }
 
-    /// The bytes that are hashed:
+    /// The bytes that are hashed, as docs/audit.md of the repository specifies them:
     ///
     /// ```text
     /// "bes1/event" ‖ lp(event_id) ‖ lp(timestamp) ‖ lp(trace_id) ‖ lp(span_id) ‖ lp(operation) ‖ lp(key_id)
@@ -206,7 +235,7 @@ impl CryptoAuditEvent {
         let Self { details, chain, sequence, previous_hash, event_hash: _ } = self;
         let timestamp = timestamp_text(details.timestamp);
         let mut out = Vec::with_capacity(512);
-        out.extend_from_slice(b"bes1/event");
+        out.extend_from_slice(LABEL);
         let fields: [&[u8]; 15] = [
             details.event_id.as_bytes(),
             timestamp.as_bytes(),
@@ -231,12 +260,14 @@ impl CryptoAuditEvent {
     }
 }
 
-/// `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
-fn timestamp_text(timestamp: OffsetDateTime) -> String {
-    timestamp
-        .to_offset(UtcOffset::UTC)
-        .format(TIMESTAMP)
-        .expect("every component of the format is in a date and time")
+/// `YYYY-MM-DDTHH:MM:SS.ffffffZ`, of a time in UTC.
+pub(crate) fn timestamp_text(timestamp: OffsetDateTime) -> String {
+    timestamp.format(TIMESTAMP).expect("every component of the format is in a date and time")
+}
+
+fn to_the_microsecond(timestamp: OffsetDateTime) -> OffsetDateTime {
+    let microsecond = timestamp.microsecond();
+    timestamp.replace_microsecond(microsecond).expect("a time's own microsecond is within its range")
 }
 
 #[cfg(test)]
@@ -285,11 +316,12 @@ mod tests {
 
     #[test]
     fn time_is_hashed_in_utc_to_the_microsecond() {
-        assert_eq!(
-            timestamp_text(datetime!(2026-01-02 03:04:05.123456789 +02:00)),
-            "2026-01-02T01:04:05.123456Z"
-        );
-        assert_eq!(timestamp_text(datetime!(0001-01-01 00:00:00 UTC)), "0001-01-01T00:00:00.000000Z");
+        let linked = |timestamp| Details { timestamp, ..example() }.link("main", 0, GENESIS);
+        let event = linked(datetime!(2026-01-02 03:04:05.123456789 +02:00));
+        assert_eq!(timestamp_text(event.details().timestamp), "2026-01-02T01:04:05.123456Z");
+        assert_eq!(event, linked(datetime!(2026-01-02 01:04:05.123456 UTC)));
+        let event = linked(datetime!(0001-01-01 00:00:00 UTC));
+        assert_eq!(timestamp_text(event.details().timestamp), "0001-01-01T00:00:00.000000Z");
     }
 
     #[test]
