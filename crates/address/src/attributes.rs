@@ -341,6 +341,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "65,532 attributes take Miri hours")]
     fn there_is_always_room_for_the_stores_own() {
         let mut full = Attributes::new();
         for index in 0..MAX_ATTRIBUTES {
