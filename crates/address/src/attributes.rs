@@ -336,8 +336,38 @@ mod tests {
             Attributes::new().with("x".repeat(65_536), 1),
             Err(AttributeError::NameTooLong { length: 65_536 })
         );
+        assert!(Attributes::new().with("x".repeat(65_535), 1).is_ok());
         let twice = Attributes::new().with("a", 1).unwrap().with("a", 2);
         assert_eq!(twice, Err(AttributeError::Duplicate { name: "a".into() }));
+    }
+
+    #[test]
+    fn what_was_given_is_found_and_counted() {
+        let none = Attributes::new();
+        assert_eq!((none.len(), none.is_empty(), none.get("a")), (0, true, None));
+        let two = none.with("b", true).unwrap().with("a", "x").unwrap();
+        assert_eq!((two.len(), two.is_empty()), (2, false));
+        assert_eq!((two.get("a"), two.get("c")), (Some(&Value::from("x")), None));
+        assert_eq!(two.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn the_callers_part_is_what_the_caller_gave() {
+        let callers = Attributes::new().with("b", true).unwrap().with("a", "x").unwrap();
+        let mut item = ItemAttributes::new(callers.clone());
+        item.insert("_t", 1).unwrap();
+        item.insert("gsi1pk", "y").unwrap();
+        assert_eq!((item.get("_t"), item.get("_c")), (Some(&Value::Integer(1)), None));
+        assert_eq!(item.into_callers(), callers);
+    }
+
+    #[test]
+    fn attributes_print_their_names_and_values_but_of_bytes_only_how_many() {
+        let callers = Attributes::new().with("b", vec![1, 2, 3]).unwrap().with("a", "x").unwrap();
+        let callers = callers.with("n", -3).unwrap().with("t", true).unwrap();
+        let shown = r#"{"a": "x", "b": [3 bytes], "n": -3, "t": true}"#;
+        assert_eq!(format!("{callers:?}"), shown);
+        assert_eq!(format!("{:?}", ItemAttributes::new(callers)), shown);
     }
 
     #[test]
