@@ -17,8 +17,10 @@ const FACADE: &str = "blue-encrypted-store";
 const OTHER_CRYPTO: [&str; 7] =
     ["aws-lc-*", "boring*", "openssl", "openssl-s*", "native-tls*", "mbedtls*", "s2n-tls*"];
 
-/// Sealing with caller-chosen randomness: for known-answer tests alone.
-const TEST_VECTORS: &str = "blue-envelope feature \"test-vectors\"";
+/// The crates with a feature `test-vectors`, sealing and wrapping with caller-chosen randomness: for known-answer tests
+/// alone.
+const WITH_TEST_VECTORS: [&str; 2] = ["blue-envelope", "blue-keys"];
+const TEST_VECTORS: &str = "test-vectors";
 
 /// Absences that hold for a crate with its default features: the crate, and the names that must not be below it.
 const ABSENCES: [(&str, &[&str]); 5] = [
@@ -50,14 +52,16 @@ pub(crate) fn run() -> anyhow::Result<()> {
     ));
     let mut enabling = Vec::new();
     for member in members.iter().filter(|member| member.shipped) {
-        // The envelope itself defines the feature: for it, only the defaults must not turn it on.
-        let features: &[&str] = if member.name == "blue-envelope" { &[] } else { &["--all-features"] };
-        let arguments = [&["-p", &member.name, "-e", "normal,features"], features].concat();
-        if tree(&arguments)?.lines().any(|line| line.starts_with(TEST_VECTORS)) {
-            enabling.push(member.name.clone());
-        }
+        // All of its features, but for the one that is there for just that.
+        let own = WITH_TEST_VECTORS.contains(&member.name.as_str());
+        let features = member.features.iter().filter(|feature| !(own && *feature == TEST_VECTORS));
+        let features = features.map(String::as_str).collect::<Vec<_>>().join(",");
+        let tree = tree(&["-p", &member.name, "--features", &features, "--format", "{p}\t{f}"])?;
+        let enabled = test_vectors_in(&tree);
+        enabling.extend(enabled.into_iter().map(|enabled| format!("{} (of {enabled})", member.name)));
     }
-    findings.push(("no shipped crate turns on blue-envelope's `test-vectors`".to_owned(), enabling));
+    let with = WITH_TEST_VECTORS.join(" or ");
+    findings.push((format!("no shipped crate turns on `{TEST_VECTORS}` of {with}"), enabling));
     let whole = tree(&["--workspace", "--all-features", "-e", "normal,build,dev"])?;
     findings.push((format!("no crypto library besides ring: {}", OTHER_CRYPTO.join(", ")), {
         forbidden_in(&whole, &OTHER_CRYPTO)
@@ -97,6 +101,17 @@ fn holds_all_four_without_facade(tree: &str) -> bool {
     FOUR.iter().all(|name| packages.contains(name)) && !packages.contains(FACADE)
 }
 
+/// The packages whose `test-vectors` is on, in lines of a package, a tab and its features.
+fn test_vectors_in(tree: &str) -> Vec<&str> {
+    let on = |line: &&str| {
+        let (_, features) = line.split_once('\t').unwrap_or_default();
+        features.trim_end_matches("(*)").trim().split(',').any(|feature| feature == TEST_VECTORS)
+    };
+    let enabled: Vec<&str> =
+        tree.lines().filter(on).filter_map(|line| line.split_whitespace().next()).collect();
+    WITH_TEST_VECTORS.into_iter().filter(|name| enabled.contains(name)).collect()
+}
+
 fn packages(tree: &str) -> BTreeSet<&str> {
     tree.lines().filter_map(|line| line.split_whitespace().next()).collect()
 }
@@ -104,6 +119,7 @@ fn packages(tree: &str) -> BTreeSet<&str> {
 struct Member {
     name: String,
     shipped: bool,
+    features: Vec<String>,
 }
 
 fn members() -> anyhow::Result<Vec<Member>> {
@@ -113,7 +129,8 @@ fn members() -> anyhow::Result<Vec<Member>> {
         // `publish = false` comes out as an empty list of registries.
         let shipped = package["publish"].as_array().is_none_or(|registries| !registries.is_empty());
         let name = package["name"].as_str().context("a package without a name")?.to_owned();
-        Ok(Member { name, shipped })
+        let features = package["features"].as_object().context("a package without features")?;
+        Ok(Member { name, shipped, features: features.keys().cloned().collect() })
     };
     packages.iter().map(member).collect()
 }
@@ -152,6 +169,16 @@ mod tests {
         assert!(holds_all_four_without_facade(four));
         assert!(!holds_all_four_without_facade(&format!("{four}blue-encrypted-store v1\n")));
         assert!(!holds_all_four_without_facade(TREE));
+    }
+
+    #[test]
+    fn a_crate_that_seals_with_chosen_randomness_is_found() {
+        let tree = "app v1 (/w)\tdefault\nblue-envelope v1 (/w/e)\tdefault,test-vectors\nblue-keys v1 (/w/k)\t (*)\n";
+        assert_eq!(test_vectors_in(tree), ["blue-envelope"]);
+        assert_eq!(test_vectors_in("blue-keys v1 (/w/k)\ttest-vectors (*)\n"), ["blue-keys"]);
+        assert!(
+            test_vectors_in("blue-keys v1 (/w/k)\ttest-vectors-not\nother v1\ttest-vectors\n").is_empty()
+        );
     }
 
     #[test]

@@ -2,9 +2,11 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 mod image;
+mod kat;
 mod layering;
 mod quickstart;
 mod up;
+mod vectors;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,8 +33,12 @@ enum Command {
     Down,
     /// Build a Docker image of DynamoDB Local where none can be pulled (as root, on Debian).
     Image(image::Arguments),
+    /// Run the known-answer tests and show what each source came to.
+    Kat,
     /// Check that every crate depends on what it may, and on nothing else.
     Layering,
+    /// Make the test vectors of the Python script anew, or compare them with what is committed.
+    Vectors(vectors::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -41,7 +47,9 @@ fn main() -> ExitCode {
         Command::Up => up::up(),
         Command::Down => up::down(),
         Command::Image(arguments) => image::run(&arguments),
+        Command::Kat => kat::run(),
         Command::Layering => layering::run(),
+        Command::Vectors(arguments) => vectors::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -49,9 +49,7 @@ impl MessageKey {
     /// # Errors
     /// [`AeadFailure`] beyond 2³⁶ − 32 bytes (SP 800-38D §5.2.1.1).
     pub fn encrypt(&self, aad: &[u8], bytes: &mut [u8]) -> Result<[u8; TAG_LEN], AeadFailure> {
-        let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
-        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), bytes).map_err(|_| AeadFailure)?;
-        Ok(tag.as_ref().try_into().expect("an AES-GCM tag has 16 bytes"))
+        self.encrypt_under([0; NONCE_LEN], aad, bytes)
     }
 
     /// Decrypts `ciphertext ‖ tag` in place and returns the part that is now plaintext.
@@ -59,7 +57,56 @@ impl MessageKey {
     /// # Errors
     /// [`AeadFailure`] if anything is not as it was encrypted; the buffer then holds no plaintext.
     pub fn decrypt<'a>(&self, aad: &[u8], bytes: &'a mut [u8]) -> Result<&'a mut [u8], AeadFailure> {
-        let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
+        self.decrypt_under([0; NONCE_LEN], aad, bytes)
+    }
+
+    /// [`MessageKey::encrypt`] with a nonce that the caller chose. For known answers alone: published vectors have
+    /// nonces of their own, the format has none.
+    ///
+    /// # Errors
+    /// As [`MessageKey::encrypt`].
+    #[cfg(feature = "test-vectors")]
+    pub fn encrypt_with_nonce(
+        &self,
+        nonce: [u8; NONCE_LEN],
+        aad: &[u8],
+        bytes: &mut [u8],
+    ) -> Result<[u8; TAG_LEN], AeadFailure> {
+        self.encrypt_under(nonce, aad, bytes)
+    }
+
+    /// [`MessageKey::decrypt`] with a nonce that the caller chose. For known answers alone.
+    ///
+    /// # Errors
+    /// As [`MessageKey::decrypt`].
+    #[cfg(feature = "test-vectors")]
+    pub fn decrypt_with_nonce<'a>(
+        &self,
+        nonce: [u8; NONCE_LEN],
+        aad: &[u8],
+        bytes: &'a mut [u8],
+    ) -> Result<&'a mut [u8], AeadFailure> {
+        self.decrypt_under(nonce, aad, bytes)
+    }
+
+    fn encrypt_under(
+        &self,
+        nonce: [u8; NONCE_LEN],
+        aad: &[u8],
+        bytes: &mut [u8],
+    ) -> Result<[u8; TAG_LEN], AeadFailure> {
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), bytes).map_err(|_| AeadFailure)?;
+        Ok(tag.as_ref().try_into().expect("an AES-GCM tag has 16 bytes"))
+    }
+
+    fn decrypt_under<'a>(
+        &self,
+        nonce: [u8; NONCE_LEN],
+        aad: &[u8],
+        bytes: &'a mut [u8],
+    ) -> Result<&'a mut [u8], AeadFailure> {
+        let nonce = Nonce::assume_unique_for_key(nonce);
         self.0.open_in_place(nonce, Aad::from(aad), bytes).map_err(|_| AeadFailure)
     }
 }

@@ -31,6 +31,10 @@
 //! # }).unwrap();
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Features
+//! - `test-vectors`: wrapping with a caller-chosen salt, for known-answer tests. Off by default; a crate that ships
+//!   must never enable it, and CI checks that ours do not.
 
 mod flights;
 mod kek_store;

@@ -171,6 +171,14 @@ impl LocalFile {
         &self.path
     }
 
+    /// Wraps a KEK with a salt that the caller chose. For known-answer tests alone: a salt used twice for two KEKs
+    /// in one context breaks the wrapping.
+    #[cfg(feature = "test-vectors")]
+    #[must_use]
+    pub fn wrap_with_salt(&self, kek: &SecretKey, salt: [u8; SALT_LEN], context: &KeyContext) -> WrappedKek {
+        self.wrap(kek, salt, context)
+    }
+
     fn new(path: PathBuf, umk: SecretKey) -> Self {
         let mut fingerprint = [0; 16];
         expand(umk.expose(), &[b"bes1/umk-id"], &mut fingerprint);

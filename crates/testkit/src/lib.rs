@@ -49,6 +49,7 @@ mod error;
 mod guard;
 mod java;
 pub mod keep;
+pub mod python;
 mod settings;
 
 use std::fmt;
