@@ -40,31 +40,31 @@ pub(crate) struct Arguments {
 /// The flags that every command takes. Each wins over the environment and the configuration file.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Settings of every command")]
-pub(crate) struct Global {
+pub struct Global {
     /// The configuration file [env: BES_CONFIG] [default: ~/.blue/config.toml, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    pub config: Option<PathBuf>,
     /// The DynamoDB table [env: BES_TABLE] [default: blue-encrypted-store]
     #[arg(long, global = true, value_name = "NAME")]
-    pub(crate) table: Option<String>,
+    pub table: Option<String>,
     /// The namespace of the store [env: BES_NAMESPACE] [default: default]
     #[arg(long, global = true, value_name = "NAME")]
-    pub(crate) namespace: Option<String>,
+    pub namespace: Option<String>,
     /// The key file [env: BES_KEY_FILE] [default: ~/.blue/keys/umk.key]
     #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) key_file: Option<String>,
+    pub key_file: Option<String>,
     /// Where DynamoDB is, if not in AWS itself [env: AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL]
     #[arg(long, global = true, value_name = "URL")]
-    pub(crate) endpoint_url: Option<String>,
+    pub endpoint_url: Option<String>,
     /// The AWS Region [env: AWS_REGION]
     #[arg(long, global = true, value_name = "REGION")]
-    pub(crate) region: Option<String>,
+    pub region: Option<String>,
     /// How to print data [env: BES_OUTPUT] [default: text: a table on a terminal, else plain lines]
     #[arg(long, global = true, value_name = "json|text")]
-    pub(crate) output: Option<String>,
+    pub output: Option<String>,
     /// Log to standard error: -v info, -vv debug, -vvv trace [env: BES_LOG, a tracing filter]
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
+    pub verbose: u8,
 }
 
 #[derive(Debug, Subcommand)]
@@ -181,7 +181,8 @@ pub(crate) struct Reset {
 
 impl Global {
     /// The value of the flag of a setting, given by its name with dashes.
-    pub(crate) fn flag(&self, name: &str) -> Option<&str> {
+    #[must_use]
+    pub fn flag(&self, name: &str) -> Option<&str> {
         match name {
             "table" => self.table.as_deref(),
             "namespace" => self.namespace.as_deref(),

@@ -6,24 +6,78 @@ use super::{Set, Setting, Source, value::Invalid};
 
 /// A setting that is not understood, with the place where it stands.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
+#[non_exhaustive]
+pub enum ConfigError {
+    /// There is no such file, or it cannot be read as UTF-8.
     #[error("cannot read the configuration file {}, which {named_by} names", path.display())]
-    Unreadable { path: PathBuf, named_by: Source, source: io::Error },
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What named it.
+        named_by: Source,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is no TOML.
     #[error("{}:{line}: this is no TOML: {reason}", path.display())]
-    NotToml { path: PathBuf, line: usize, reason: String },
+    NotToml {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, counted from 1.
+        line: usize,
+        /// What the TOML parser said.
+        reason: String,
+    },
+    /// A key of the file is no setting.
     #[error("{}:{line}: there is no setting {name:?}{}", path.display(), nearest(name))]
-    Unknown { path: PathBuf, line: usize, name: String },
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, counted from 1.
+        line: usize,
+        /// The key.
+        name: String,
+    },
+    /// A value of the file is no string.
     #[error("{}:{line}: {} must be a text in quotes, such as {} = \"...\"", path.display(), setting.name(), setting.name())]
-    NotText { path: PathBuf, line: usize, setting: Setting },
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, counted from 1.
+        line: usize,
+        /// The setting.
+        setting: Setting,
+    },
+    /// A variable of the environment is not UTF-8.
     #[error("the variable {name} is no UTF-8")]
-    NotUnicode { name: &'static str },
+    NotUnicode {
+        /// The variable.
+        name: &'static str,
+    },
+    /// A value that the setting does not take.
     #[error("{} cannot be {text:?} (from {place}): {reason}", setting.name())]
-    Invalid { setting: Setting, text: String, place: Source, reason: Invalid },
+    Invalid {
+        /// The setting.
+        setting: Setting,
+        /// What was given.
+        text: String,
+        /// Where.
+        place: Source,
+        /// What is wrong with it.
+        reason: Invalid,
+    },
+    /// An attempt that was given more time than the whole operation.
     #[error(
         "attempt_timeout ({:?}, from {}) is longer than deadline ({:?}, from {})",
         attempt_timeout.value, attempt_timeout.source, deadline.value, deadline.source
     )]
-    AttemptAfterDeadline { attempt_timeout: Set<Duration>, deadline: Set<Duration> },
+    AttemptAfterDeadline {
+        /// The time of an attempt.
+        attempt_timeout: Set<Duration>,
+        /// The time of an operation.
+        deadline: Set<Duration>,
+    },
+    /// A place under `~` is needed, and nothing says where that is.
     #[error("there is no home directory to look for ~/.blue in: HOME is not set")]
     NoHome,
 }

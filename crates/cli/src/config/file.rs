@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -26,6 +26,7 @@ impl File {
         flags: &Global,
         environment: impl Fn(&str) -> Option<OsString>,
         home: Option<&Path>,
+        read: impl Fn(&Path) -> io::Result<String>,
     ) -> Result<Option<Self>, ConfigError> {
         let (path, named_by) = if let Some(path) = &flags.config {
             (path.clone(), Source::Flag("config"))
@@ -36,7 +37,7 @@ impl File {
         } else {
             return Ok(None);
         };
-        match fs::read_to_string(&path) {
+        match read(&path) {
             Ok(text) => Self::parse(path, named_by, &text).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound && named_by == Source::Default => Ok(None),
             Err(source) => Err(ConfigError::Unreadable { path, named_by, source }),

@@ -10,71 +10,111 @@ mod value;
 use std::{
     env,
     ffi::OsString,
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use blue_encrypted_store::{DEFAULT_NAMESPACE, Deadlines, KeyringConfig, Namespace, Padding};
 
-pub(crate) use self::{
+use self::file::File;
+pub use self::{
     error::ConfigError,
     setting::{Setting, Source},
-    value::Format,
+    value::{Format, Invalid},
 };
-use self::{file::File, value::Invalid};
-use crate::cli::Global;
+pub use crate::cli::Global;
 
 /// The settings of this run.
 #[derive(Debug)]
-pub(crate) struct Config {
-    pub(crate) table: Set<String>,
-    pub(crate) namespace: Set<Namespace>,
-    pub(crate) key_file: Set<PathBuf>,
+pub struct Config {
+    /// The DynamoDB table: a name, or an ARN.
+    pub table: Set<String>,
+    /// The namespace of the store.
+    pub namespace: Set<Namespace>,
+    /// The file that holds the master key.
+    pub key_file: Set<PathBuf>,
     /// `None`: wherever the AWS SDK's own configuration leads.
-    pub(crate) endpoint_url: Option<Set<String>>,
+    pub endpoint_url: Option<Set<String>>,
     /// `None`: whatever the AWS SDK's own configuration says.
-    pub(crate) region: Option<Set<String>>,
-    pub(crate) writer_region: Option<Set<String>>,
-    pub(crate) padding: Set<Padding>,
-    pub(crate) kek_ttl: Set<Duration>,
-    pub(crate) attempt_timeout: Set<Duration>,
-    pub(crate) deadline: Set<Duration>,
-    pub(crate) output: Set<Format>,
-    pub(crate) log: Option<Set<String>>,
-    pub(crate) verbose: u8,
+    pub region: Option<Set<String>>,
+    /// `None`: a table with replicas is not written to.
+    pub writer_region: Option<Set<String>>,
+    /// How the length of JSON payloads is hidden.
+    pub padding: Set<Padding>,
+    /// How long an unwrapped key is kept, from 1 ms to 24 h.
+    pub kek_ttl: Set<Duration>,
+    /// How long one attempt of a request may take, from 1 ms to 24 h.
+    pub attempt_timeout: Set<Duration>,
+    /// How long an operation may take with all its attempts, from 1 ms to 24 h.
+    pub deadline: Set<Duration>,
+    /// How data is printed.
+    pub output: Set<Format>,
+    /// `None`: nothing is logged.
+    pub log: Option<Set<String>>,
+    /// How many `-v` were given.
+    pub verbose: u8,
     /// What to show of them all.
-    pub(crate) shown: Vec<Shown>,
+    pub shown: Vec<Shown>,
 }
 
 /// A value and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Set<T> {
-    pub(crate) value: T,
-    pub(crate) source: Source,
+pub struct Set<T> {
+    /// The value.
+    pub value: T,
+    /// Where it came from.
+    pub source: Source,
 }
 
 /// A setting as `bes config` prints it.
 #[derive(Debug)]
-pub(crate) struct Shown {
-    pub(crate) name: &'static str,
+pub struct Shown {
+    /// Its key in the configuration file; `config` for that file itself.
+    pub name: &'static str,
     /// `None`: not set here.
-    pub(crate) value: Option<String>,
-    pub(crate) source: String,
+    pub value: Option<String>,
+    /// Where it came from, in words.
+    pub source: String,
+}
+
+/// Where settings are looked for besides the flags: this process, or whatever stands for it.
+#[derive(Debug)]
+pub struct Surroundings<E, R> {
+    /// A variable of the environment, by its name.
+    pub environment: E,
+    /// The home directory.
+    pub home: Option<PathBuf>,
+    /// The text of a file.
+    pub read: R,
 }
 
 impl Config {
     /// The settings of this process.
-    pub(crate) fn load(flags: &Global) -> Result<Self, ConfigError> {
-        Self::load_from(flags, |name| env::var_os(name), env::home_dir())
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn load(flags: &Global) -> Result<Self, ConfigError> {
+        let read = |path: &Path| fs::read_to_string(path);
+        Self::from_parts(
+            flags,
+            Surroundings { environment: |name: &str| env::var_os(name), home: env::home_dir(), read },
+        )
     }
 
-    fn load_from(
-        flags: &Global,
-        environment: impl Fn(&str) -> Option<OsString>,
-        home: Option<PathBuf>,
-    ) -> Result<Self, ConfigError> {
+    /// The settings that these flags have in these surroundings. Nothing else is looked at.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn from_parts<E, R>(flags: &Global, surroundings: Surroundings<E, R>) -> Result<Self, ConfigError>
+    where
+        E: Fn(&str) -> Option<OsString>,
+        R: Fn(&Path) -> io::Result<String>,
+    {
+        let Surroundings { environment, home, read } = surroundings;
         let home = home.filter(|home| home.is_absolute());
-        let found = Found { file: File::find(flags, &environment, home.as_deref())?, flags, environment };
+        let found =
+            Found { file: File::find(flags, &environment, home.as_deref(), read)?, flags, environment };
         Loading { found, home, shown: Vec::new() }.load()
     }
 

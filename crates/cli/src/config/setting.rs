@@ -4,39 +4,56 @@ use std::{fmt, path::PathBuf};
 
 /// What can be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Setting {
+pub enum Setting {
+    /// The DynamoDB table.
     Table,
+    /// The namespace of the store.
     Namespace,
+    /// The kind of key provider.
     Keys,
+    /// The file of the local key provider.
     KeyFile,
+    /// Where DynamoDB is.
     EndpointUrl,
+    /// The AWS Region.
     Region,
+    /// The one Region that may write to a table with replicas.
     WriterRegion,
+    /// How the length of JSON payloads is hidden.
     Padding,
+    /// How long an unwrapped key is kept.
     KekTtl,
+    /// How long one attempt of a request may take.
     AttemptTimeout,
+    /// How long an operation may take with all its attempts.
     Deadline,
+    /// How data is printed.
     Output,
+    /// What is logged, as a tracing filter.
     Log,
 }
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Source {
+pub enum Source {
     /// A flag, its name without the two dashes.
     Flag(&'static str),
     /// A variable of the environment.
     Environment(&'static str),
     /// A line of the configuration file, counted from 1.
     File {
+        /// The file.
         path: PathBuf,
+        /// The line.
         line: usize,
     },
+    /// Nowhere: it is what holds if nothing is set.
     Default,
 }
 
 impl Setting {
-    pub(crate) const ALL: [Self; 13] = [
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 13] = [
         Self::Table,
         Self::Namespace,
         Self::Keys,
@@ -53,7 +70,8 @@ impl Setting {
     ];
 
     /// Its key in the configuration file.
-    pub(crate) fn name(self) -> &'static str {
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Table => "table",
             Self::Namespace => "namespace",
@@ -71,8 +89,9 @@ impl Setting {
         }
     }
 
-    /// Its flag, if it has one.
-    pub(crate) fn flag(self) -> Option<&'static str> {
+    /// Its flag, if it has one, without the two dashes.
+    #[must_use]
+    pub fn flag(self) -> Option<&'static str> {
         match self {
             Self::Table => Some("table"),
             Self::Namespace => Some("namespace"),
@@ -85,7 +104,8 @@ impl Setting {
     }
 
     /// Its variables, the first that is set wins.
-    pub(crate) fn variables(self) -> &'static [&'static str] {
+    #[must_use]
+    pub fn variables(self) -> &'static [&'static str] {
         match self {
             Self::Table => &["BES_TABLE"],
             Self::Namespace => &["BES_NAMESPACE"],
@@ -104,7 +124,8 @@ impl Setting {
     }
 
     /// The setting of this name in the configuration file.
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|setting| setting.name() == name)
     }
 }

@@ -28,7 +28,9 @@ impl Place {
     fn load(&self, flags: &Global, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let variables: HashMap<_, _> = variables.iter().copied().collect();
         let environment = |name: &str| variables.get(name).map(OsString::from);
-        Config::load_from(flags, environment, Some(self.directory.path().to_owned()))
+        let read = |path: &Path| fs::read_to_string(path);
+        let home = Some(self.directory.path().to_owned());
+        Config::from_parts(flags, Surroundings { environment, home, read })
     }
 
     fn error(&self, variables: &[(&str, &str)]) -> String {

@@ -9,18 +9,24 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
+pub enum Format {
+    /// As JSON.
     Json,
+    /// As a table, or plain lines.
     Text,
 }
 
 /// What is wrong with a text.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Invalid {
+#[non_exhaustive]
+pub enum Invalid {
+    /// It is not of the form that the setting takes.
     #[error("it should be {0}")]
     Not(&'static str),
+    /// A key provider that this version does not have.
     #[error("this version has only \"local\", a key file; AWS KMS is yet to come")]
     NotYet,
+    /// It is no name.
     #[error(transparent)]
     Name(#[from] NameError),
 }

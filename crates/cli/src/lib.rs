@@ -1,0 +1,81 @@
+//! `bes`: the command line of blue-encrypted-store.
+//!
+//! This library target is no stable API: it is there for the binary, for the fuzz targets and for the tables in
+//! the documentation, and changes without notice. A program of your own wants the facade, `blue-encrypted-store`.
+//!
+//! - [`main`]: the whole command. [`config`]: every setting, with where it comes from. [`attr`]: cleartext
+//!   attributes as they are typed.
+//! - `cli`: what can be typed; `commands`: one module each.
+//! - `failure`: every way to end, with its exit code; `advice`: what to do about it.
+//! - `session`: from the configuration to an opened store; `lost_key`: what happens when that fails for want of
+//!   its key.
+//!
+//! It knows nothing of cryptography or of DynamoDB's requests: all that is behind the facade's API.
+
+/// Writes a message to standard error. Not `eprintln!`, which panics when nobody reads it any more.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
+mod advice;
+pub mod attr;
+mod cli;
+mod commands;
+pub mod config;
+mod failure;
+mod json;
+mod logging;
+mod lost_key;
+mod output;
+mod session;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    cli::{Arguments, Command},
+    config::Config,
+    failure::{Exit, Failure},
+};
+
+/// Does what the arguments of this process say.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // A script for a shell depends on no setting.
+    if let Command::Completions { shell } = arguments.command {
+        return commands::completions::run(shell).into();
+    }
+    let config = match Config::load(&arguments.global) {
+        Ok(config) => config,
+        Err(error) => return failed(&Failure::Config(error), None).into(),
+    };
+    match run(arguments, &config) {
+        Ok(()) => Exit::Ok.into(),
+        Err(failure) => failed(&failure, Some(&config)).into(),
+    }
+}
+
+fn run(arguments: Arguments, config: &Config) -> Result<(), Failure> {
+    logging::start(config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Failure::Io { what: "the runtime cannot be started".to_owned(), source })?;
+    runtime.block_on(commands::run(arguments.command, config))
+}
+
+fn failed(failure: &Failure, config: Option<&Config>) -> Exit {
+    // Whoever closed the pipe has what they wanted.
+    if matches!(failure, Failure::ClosedPipe) {
+        return Exit::Ok;
+    }
+    failure::report(failure);
+    for line in advice::of(failure, config) {
+        say!("help: {}", output::printable(&line));
+    }
+    failure.exit()
+}
