@@ -9,29 +9,64 @@ use data_encoding::BASE64;
 ///
 /// The name ends at the first `=`. A name that itself contains `:` needs its type: `dc:title:string=Emma`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Attr {
+pub struct Attr {
     name: String,
     value: Value,
 }
 
 /// Why a text is no attribute.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum AttrError {
+#[non_exhaustive]
+pub enum AttrError {
+    /// No `=`.
     #[error("there is no '=': an attribute is NAME=TEXT, NAME:int=5, NAME:bool=true or NAME:bytes=BASE64")]
     NoValue,
+    /// What follows the `:` in the name is no type.
     #[error(
         "there is no type {found:?}: write :string, :int, :bool or :bytes (a name with ':' in it needs its type: \
          {name}:string=...)"
     )]
-    Type { found: String, name: String },
+    Type {
+        /// What stands there.
+        found: String,
+        /// The name before it.
+        name: String,
+    },
+    /// No `i64`.
     #[error("{text:?} is no whole number from -9223372036854775808 to 9223372036854775807")]
-    Integer { text: String },
+    Integer {
+        /// What was given.
+        text: String,
+    },
+    /// No bool.
     #[error("{text:?} is neither true nor false")]
-    Bool { text: String },
+    Bool {
+        /// What was given.
+        text: String,
+    },
+    /// No bytes.
     #[error("{text:?} is no Base64 (the standard alphabet, padded with '=')")]
-    Bytes { text: String },
+    Bytes {
+        /// What was given.
+        text: String,
+    },
+    /// A record cannot have an attribute of this name.
     #[error(transparent)]
     Name(#[from] AttributeError),
+}
+
+impl Attr {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its value.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
 }
 
 impl FromStr for Attr {
@@ -51,8 +86,8 @@ impl FromStr for Attr {
                 (name, bit.into())
             }
             Some((name, "bytes")) => {
-                let bytes = BASE64.decode(value.as_bytes());
-                (name, bytes.map_err(|_| AttrError::Bytes { text: value.to_owned() })?.into())
+                let bytes = decode(value).ok_or_else(|| AttrError::Bytes { text: value.to_owned() })?;
+                (name, bytes.into())
             }
             Some((_, found)) => {
                 return Err(AttrError::Type { found: found.to_owned(), name: name.to_owned() });
@@ -61,6 +96,11 @@ impl FromStr for Attr {
         check_name(name)?;
         Ok(Self { name: name.to_owned(), value })
     }
+}
+
+/// The bytes whose one padded Base64 text this is. (The decoder takes several, each with its padding, for one.)
+fn decode(text: &str) -> Option<Vec<u8>> {
+    BASE64.decode(text.as_bytes()).ok().filter(|bytes| BASE64.encode(bytes) == text)
 }
 
 /// Whether a record can have an attribute of this name.
@@ -105,7 +145,9 @@ mod tests {
             assert!(matches!(error(bad), AttrError::Integer { .. }), "{bad}");
         }
         assert!(matches!(error("b:bool=yes"), AttrError::Bool { .. }));
-        assert!(matches!(error("x:bytes=AP8"), AttrError::Bytes { .. }));
+        for bad in ["x:bytes=AP8", "x:bytes=AP9=", "x:bytes=AP8=AP8=", "x:bytes=lfo=alse", "x:bytes=-_8="] {
+            assert!(matches!(error(bad), AttrError::Bytes { .. }), "{bad}");
+        }
         for bad in ["=x", "pk=x", "_e:int=1", "gsi1pk=x"] {
             assert!(matches!(error(bad), AttrError::Name(_)), "{bad}");
         }
