@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
-use blue_address::{Collection, ItemAttributes, Kind, RecordId, RecordPath, Tenant, Value};
+use blue_address::{
+    Collection, ItemAttributes, Kind, RecordId, RecordPath, Tenant, Value, canonical_integer,
+};
 
 use crate::{MalformedItem, StoreError, size};
 
@@ -22,6 +24,32 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// A record as it lies in the table. Well-formed, but nothing of it is verified: whoever can write the table
 /// chose it all.
+///
+/// Besides those that a [`crate::Store`] reads, it can be made from an item that came another way, say through a
+/// DynamoDB stream or out of an export:
+///
+/// ```
+/// use std::collections::HashMap;
+///
+/// use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+/// use blue_store::StoredRecord;
+///
+/// let item = HashMap::from([
+///     ("pk".to_owned(), AttributeValue::S("R#alice#inbox".into())),
+///     ("sk".to_owned(), AttributeValue::S("note#42".into())),
+///     ("_v".to_owned(), AttributeValue::N("1700000000000000".into())),
+///     ("_e".to_owned(), AttributeValue::B(Blob::new([0; 117]))),
+///     ("status".to_owned(), AttributeValue::S("open".into())),
+/// ]);
+/// let record = StoredRecord::from_item(item.clone())?;
+/// assert_eq!(record.path.to_string(), "alice/inbox/note/42");
+/// assert_eq!(record.attributes.get("status"), Some(&"open".into()));
+/// assert_eq!(record.into_item()?, item);
+///
+/// let key = [("pk", "META"), ("sk", "store")].map(|(k, v)| (k.to_owned(), AttributeValue::S(v.into())));
+/// assert!(StoredRecord::from_item(HashMap::from(key)).is_err(), "no record, but another item of the table");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRecord {
     /// Where it lies.
@@ -32,6 +60,26 @@ pub struct StoredRecord {
     pub envelope: Vec<u8>,
     /// All other attributes.
     pub attributes: ItemAttributes,
+}
+
+impl StoredRecord {
+    /// The record in an item. Every accepted item is its own one encoding: [`Self::into_item`] gives it back, unless
+    /// it is larger than DynamoDB allows.
+    ///
+    /// # Errors
+    /// [`MalformedItem`] if this store cannot have written it, as the other items of its table.
+    pub fn from_item(item: HashMap<String, AttributeValue>) -> Result<Self, MalformedItem> {
+        decode_if(item, |_| true)
+    }
+
+    /// The item that this record is in the table.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`]; [`StoreError::Malformed`] if no item stands for it, since its version is beyond an
+    /// `i64` or one of its attributes is named `pk`, `sk`, `_v` or `_e`.
+    pub fn into_item(self) -> Result<HashMap<String, AttributeValue>, StoreError> {
+        encode(self)
+    }
 }
 
 /// What the payload is, once opened. It is stored as `_t` and authenticated.
@@ -187,6 +235,14 @@ pub(crate) fn key(pk: impl Into<String>, sk: impl Into<String>) -> Item {
 
 pub(crate) fn encode(record: StoredRecord) -> Result<Item, StoreError> {
     let StoredRecord { path, version, envelope, attributes } = &record;
+    let malformed = |reason: String| MalformedItem { key: describe_key(&record_key(path)), reason };
+    // What is written must be readable.
+    if i64::try_from(*version).is_err() {
+        return Err(malformed(format!("{VERSION} would be {version}, which is no i64")).into());
+    }
+    if let Some(name) = [PK, SK, VERSION, ENVELOPE].into_iter().find(|name| attributes.get(name).is_some()) {
+        return Err(malformed(format!("an attribute cannot be named {name:?}")).into());
+    }
     check_size(path, *version, attributes, envelope.len())?;
     let mut item = record_key(&record.path);
     item.insert(VERSION.to_owned(), AttributeValue::N(record.version.to_string()));
@@ -323,11 +379,6 @@ fn decode_value(value: AttributeValue) -> Option<Value> {
     }
 }
 
-/// The i64 whose one decimal text this is.
-pub(crate) fn canonical_integer(digits: &str) -> Option<i64> {
-    digits.parse().ok().filter(|number: &i64| number.to_string() == digits)
-}
-
 /// `pk/sk`, for messages.
 pub(crate) fn describe_key(item: &Item) -> String {
     let text = |name| match item.get(name) {
@@ -338,108 +389,4 @@ pub(crate) fn describe_key(item: &Item) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use blue_address::Attributes;
-
-    use super::*;
-    use crate::size::tests::item_size;
-
-    fn decode(item: Item) -> Result<StoredRecord, MalformedItem> {
-        decode_if(item, |_| true)
-    }
-
-    fn record() -> StoredRecord {
-        let system = SystemAttributes { payload_type: PayloadType::Json, created: 5, updated: 6 };
-        let attributes = Attributes::new()
-            .with("n", -3)
-            .unwrap()
-            .with("s", "")
-            .unwrap()
-            .with("b", true)
-            .unwrap()
-            .with("x", vec![1, 2])
-            .unwrap();
-        StoredRecord {
-            path: "alice/inbox/note/a#b/c".parse().unwrap(),
-            version: 7,
-            envelope: vec![9; 117],
-            attributes: system.added_to(attributes),
-        }
-    }
-
-    #[test]
-    fn what_is_encoded_decodes_to_itself() {
-        assert_eq!(decode(encode(record()).unwrap()).unwrap(), record());
-    }
-
-    #[test]
-    fn an_item_from_elsewhere_is_malformed() {
-        let asked = |path: &RecordPath| path.id.as_str() == "another";
-        let error = decode_if(encode(record()).unwrap(), asked).unwrap_err();
-        assert_eq!(error.reason, "another item was asked for");
-    }
-
-    #[test]
-    fn a_size_told_in_advance_is_that_of_the_item() {
-        let StoredRecord { path, version, envelope, attributes } = record();
-        let size = size::record_size(&path, version, &attributes, envelope.len());
-        assert_eq!(size, item_size(&encode(record()).unwrap()));
-        assert!(check_size(&path, version, &attributes, size::MAX_ITEM_SIZE - size + envelope.len()).is_ok());
-        let error = check_size(&path, version, &attributes, size::MAX_ITEM_SIZE - size + envelope.len() + 1);
-        assert!(matches!(error, Err(StoreError::TooLarge { size: 409_601 })));
-    }
-
-    #[test]
-    fn a_number_has_one_text() {
-        for good in ["0", "-1", "9223372036854775807", "-9223372036854775808"] {
-            assert_eq!(canonical_integer(good).unwrap().to_string(), good);
-        }
-        for bad in ["", "-0", "+1", "01", "1.0", "1e3", " 1", "9223372036854775808", "-"] {
-            assert_eq!(canonical_integer(bad), None, "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn what_this_store_does_not_write_is_malformed() {
-        let with = |name: &str, value: AttributeValue| {
-            let mut item = encode(record()).unwrap();
-            item.insert(name.to_owned(), value);
-            decode(item).unwrap_err().reason
-        };
-        assert_eq!(
-            with("n", AttributeValue::N("1.5".into())),
-            "the attribute \"n\" has a type that this store does not write"
-        );
-        assert!(with("s", AttributeValue::Null(true)).contains("\"s\""));
-        assert!(with("s", AttributeValue::L(vec![])).contains("\"s\""));
-        assert!(with("s", AttributeValue::Ss(vec!["a".into()])).contains("\"s\""));
-        assert_eq!(with("_v", AttributeValue::N("-1".into())), "_v is no version");
-        assert_eq!(with("_v", AttributeValue::S("7".into())), "_v is no version");
-        assert_eq!(with("_e", AttributeValue::S("x".into())), "_e is missing or no byte string");
-        assert_eq!(with("sk", AttributeValue::S("note".into())), "its sort key is not kind#id");
-        assert_eq!(with("sk", AttributeValue::S("note#".into())), "the record id is empty");
-        assert_eq!(
-            with("pk", AttributeValue::S("X#a#b".into())),
-            "its partition key is not R#tenant#collection"
-        );
-    }
-
-    #[test]
-    fn an_item_one_byte_too_large_is_refused() {
-        let mut record = record();
-        let rest = item_size(&encode(record.clone()).unwrap()) - record.envelope.len();
-        record.envelope = vec![0; size::MAX_ITEM_SIZE - rest];
-        encode(record.clone()).unwrap();
-        record.envelope.push(0);
-        assert!(matches!(encode(record), Err(StoreError::TooLarge { size: 409_601 })));
-    }
-
-    #[test]
-    fn system_attributes_are_found_again() {
-        let attributes = record().attributes;
-        let found = SystemAttributes::of(&attributes).unwrap();
-        assert_eq!((found.created, found.updated, found.payload_type), (5, 6, PayloadType::Json));
-        assert_eq!(SystemAttributes::of(&ItemAttributes::default()), Err("_t"));
-        assert_eq!(attributes.into_callers().len(), 4);
-    }
-}
+mod tests;
