@@ -33,8 +33,8 @@ pub enum ResetError {
         /// Its name.
         table: String,
     },
-    /// The table is wiped; the old key file could not be put aside.
-    #[error("the table is wiped, but the old key file {} could not be moved", path.display())]
+    /// The old key file could not be put aside. If it is a key file at all, the table is wiped already.
+    #[error("the old key file {} could not be moved", path.display())]
     KeyFile {
         /// The key file.
         path: PathBuf,
@@ -110,8 +110,17 @@ impl LocalReset {
     /// [`ResetError`]. If the table was deleted already, [`crate::Builder::init`] completes what is missing.
     pub async fn wipe(self) -> Result<ResetReport, ResetError> {
         self.check().await?;
+        // Whatever ends this half-way, `init` goes on with a missing table and a usable key, and a reset with a table
+        // and no key. With a missing table and a damaged key neither would: that file goes first.
+        let damaged = match LocalFile::open(&self.key_path) {
+            Err(LocalFileError::Malformed { .. }) => self.put_old_key_aside()?,
+            _ => None,
+        };
         self.table.delete().await?;
-        let old_key = self.put_old_key_aside()?;
+        let old_key = match damaged {
+            Some(aside) => Some(aside),
+            None => self.put_old_key_aside()?,
+        };
         let key = LocalFile::create(&self.key_path)?;
         self.table.create().await?;
         let table_id = self.table.describe().await?.and_then(|description| description.table_id);
