@@ -4,16 +4,19 @@ use std::{
     collections::HashMap,
     io,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use aws_sdk_dynamodb::Client;
 use blue_testkit::DynamoDb;
 use futures::{FutureExt, future::BoxFuture};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinHandle,
+    time,
 };
 
 /// A request of the SDK, whole.
@@ -40,6 +43,15 @@ impl Request {
         self.key("sk")
     }
 
+    /// A GetItem of its table, strongly consistent.
+    fn read_after(&self) -> Value {
+        let of_first = |action| self.body.pointer(&format!("/TransactItems/0/{action}/TableName"));
+        let table = self.body.get("TableName").or_else(|| of_first("Put")).or_else(|| of_first("Delete"));
+        let key = |text: &str| json!({ "S": if text.is_empty() { "none" } else { text } });
+        let key = json!({ "pk": key(self.pk()), "sk": key(self.sk()) });
+        json!({ "TableName": table, "Key": key, "ConsistentRead": true })
+    }
+
     fn key(&self, name: &str) -> &str {
         let within = |action: &'static str| {
             ["Item", "Key"].map(|part| self.body.pointer(&format!("{action}/{part}/{name}/S")))
@@ -60,6 +72,15 @@ pub enum Fate {
     LoseRequest,
     /// DynamoDB carries it out, and then the connection is cut.
     LoseAnswer,
+    /// DynamoDB carries it out, half of its answer comes back, and then the connection is cut.
+    CutAnswer,
+    /// DynamoDB carries it out, half of its answer comes back, and the other half after so long.
+    SlowAnswer(Duration),
+    /// It goes through, and its answer comes back once a read that came after it was answered.
+    ///
+    /// DynamoDB Local with its tables on disk acknowledges a transaction a moment before it is written there, and a
+    /// kill in that moment loses it; the service does not. A later read waits for the writing.
+    Settled,
     /// DynamoDB never sees it, and nothing ever comes back.
     Silence,
     /// Not DynamoDB but this status and body answer.
@@ -72,6 +93,8 @@ type Judge = dyn Fn(Request) -> BoxFuture<'static, Fate> + Send + Sync;
 pub struct Proxy {
     endpoint: String,
     seen: Arc<Mutex<HashMap<(String, String), u32>>>,
+    /// Every connection holds a receiver.
+    connections: Arc<watch::Sender<()>>,
     listening: JoinHandle<()>,
 }
 
@@ -86,12 +109,30 @@ impl Proxy {
         F: Future<Output = Fate> + Send + 'static,
         J: Fn(Request) -> F + Send + Sync + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        Self::between("127.0.0.1:0", DynamoDb::shared().endpoint(), judge).await.expect("a port is free")
+    }
+
+    /// As [`Self::start`], on this address and before this endpoint.
+    ///
+    /// # Errors
+    /// If it cannot listen there.
+    ///
+    /// # Panics
+    /// If the system does not say where it listens.
+    pub async fn between<F, J>(listen_at: &str, upstream: &str, judge: J) -> io::Result<Self>
+    where
+        F: Future<Output = Fate> + Send + 'static,
+        J: Fn(Request) -> F + Send + Sync + 'static,
+    {
+        let listener = TcpListener::bind(listen_at).await?;
+        let upstream = upstream.trim_start_matches("http://").to_owned();
         let endpoint = format!("http://{}", listener.local_addr().expect("it is bound"));
         let seen = Arc::default();
         let judge: Arc<Judge> = Arc::new(move |request| judge(request).boxed());
-        let listening = tokio::spawn(listen(listener, judge, Arc::clone(&seen)));
-        Self { endpoint, seen, listening }
+        let connections = Arc::new(watch::Sender::new(()));
+        let listening =
+            tokio::spawn(listen(listener, upstream, judge, Arc::clone(&seen), Arc::clone(&connections)));
+        Ok(Self { endpoint, seen, connections, listening })
     }
 
     /// Where it listens.
@@ -104,6 +145,11 @@ impl Proxy {
     #[must_use]
     pub fn client(&self, client: &Client) -> Client {
         Client::from_conf(client.config().to_builder().endpoint_url(&self.endpoint).build())
+    }
+
+    /// Waits until no connection is open: whatever was sent through it has then been carried out, or never will be.
+    pub async fn drained(&self) {
+        self.connections.closed().await;
     }
 
     /// How many requests of an operation it has seen, for any key.
@@ -127,12 +173,20 @@ impl Drop for Proxy {
     }
 }
 
-async fn listen(listener: TcpListener, judge: Arc<Judge>, seen: Arc<Mutex<HashMap<(String, String), u32>>>) {
+async fn listen(
+    listener: TcpListener,
+    upstream: String,
+    judge: Arc<Judge>,
+    seen: Arc<Mutex<HashMap<(String, String), u32>>>,
+    connections: Arc<watch::Sender<()>>,
+) {
     while let Ok((socket, _)) = listener.accept().await {
-        let (judge, seen) = (judge.clone(), seen.clone());
+        let (judge, seen, open) = (judge.clone(), seen.clone(), connections.subscribe());
+        let upstream = upstream.clone();
         tokio::spawn(async move {
             // Any error ends this connection alone, as it would in a real proxy.
-            let _ = serve(socket, &*judge, &seen).await;
+            let _ = serve(socket, &upstream, &*judge, &seen).await;
+            drop(open);
         });
     }
 }
@@ -140,12 +194,12 @@ async fn listen(listener: TcpListener, judge: Arc<Judge>, seen: Arc<Mutex<HashMa
 /// One connection of the SDK, and one to DynamoDB for it.
 async fn serve(
     socket: TcpStream,
+    upstream: &str,
     judge: &Judge,
     seen: &Mutex<HashMap<(String, String), u32>>,
 ) -> io::Result<()> {
     let mut client = BufReader::new(socket);
-    let address = DynamoDb::shared().endpoint().trim_start_matches("http://");
-    let mut upstream = BufReader::new(TcpStream::connect(address).await?);
+    let mut upstream = BufReader::new(TcpStream::connect(upstream).await?);
     while let Some(message) = Message::read(&mut client).await? {
         let operation = message.header("x-amz-target").and_then(|target| target.rsplit('.').next());
         let operation = operation.unwrap_or_default().to_owned();
@@ -158,6 +212,7 @@ async fn serve(
             *count += 1;
             *count
         };
+        let read_after = request.read_after();
         let fate = judge(request).await;
         let forwarded = match &fate {
             Fate::LoseRequest => return Ok(()),
@@ -177,14 +232,29 @@ async fn serve(
                 continue;
             }
             Fate::Instead(body) => message.with_body(&serde_json::to_vec(body)?),
-            Fate::Forward | Fate::LoseAnswer => message,
+            _ => message,
         };
         upstream.write_all(&forwarded.to_bytes()).await?;
-        let answer = Message::read(&mut upstream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
-        if matches!(fate, Fate::LoseAnswer) {
-            return Ok(());
+        let answer = Message::read(&mut upstream).await?.ok_or(io::ErrorKind::UnexpectedEof)?.to_bytes();
+        if matches!(fate, Fate::Settled) {
+            let read = forwarded.for_operation("GetItem").with_body(&serde_json::to_vec(&read_after)?);
+            upstream.write_all(&read.to_bytes()).await?;
+            Message::read(&mut upstream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
         }
-        client.write_all(&answer.to_bytes()).await?;
+        let (first, rest) = answer.split_at(answer.len() / 2);
+        match fate {
+            Fate::LoseAnswer => return Ok(()),
+            Fate::CutAnswer => return client.write_all(first).await,
+            Fate::SlowAnswer(pause) => {
+                client.write_all(first).await?;
+                // Until then the other side has nothing to say, unless it goes.
+                if time::timeout(pause, client.fill_buf()).await.is_ok() {
+                    return Ok(());
+                }
+                client.write_all(rest).await?;
+            }
+            _ => client.write_all(&answer).await?,
+        }
     }
     Ok(())
 }
@@ -239,6 +309,13 @@ impl Message {
             let (found, value) = line.split_once(':')?;
             found.eq_ignore_ascii_case(name).then(|| value.trim())
         })
+    }
+
+    /// The same for another operation. DynamoDB Local checks no signature.
+    fn for_operation(mut self, operation: &str) -> Self {
+        self.head.retain(|line| !line.to_ascii_lowercase().starts_with("x-amz-target:"));
+        self.head.push(format!("X-Amz-Target: DynamoDB_20120810.{operation}\r\n"));
+        self
     }
 
     fn with_body(self, body: &[u8]) -> Self {

@@ -26,6 +26,19 @@ pub fn b(bytes: impl Into<Vec<u8>>) -> AttributeValue {
     AttributeValue::B(Blob::new(bytes))
 }
 
+/// All items of a table, in no order.
+///
+/// # Panics
+/// If DynamoDB fails.
+pub async fn scan(client: &Client, table: &str) -> Vec<Item> {
+    let mut pages = client.scan().table_name(table).consistent_read(true).into_paginator().send();
+    let mut items = Vec::new();
+    while let Some(page) = pages.next().await {
+        items.extend(page.expect("the table can be scanned").items.unwrap_or_default());
+    }
+    items
+}
+
 /// A table name and a directory for a key file. When it goes, table and directory go with it.
 pub struct Sandbox {
     /// The table's name. It need not exist.
@@ -130,13 +143,7 @@ impl Sandbox {
     /// # Panics
     /// If DynamoDB fails.
     pub async fn scan(&self) -> Vec<Item> {
-        let mut pages =
-            self.client.scan().table_name(&self.table).consistent_read(true).into_paginator().send();
-        let mut items = Vec::new();
-        while let Some(page) = pages.next().await {
-            items.extend(page.expect("the table can be scanned").items.unwrap_or_default());
-        }
-        items
+        scan(&self.client, &self.table).await
     }
 
     /// The items of one partition.

@@ -1,6 +1,7 @@
 //! `cargo xtask`: the project's own commands. One module each; this file only hands over to them.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
+mod faults;
 mod image;
 mod kat;
 mod layering;
@@ -33,6 +34,8 @@ enum Command {
     Down,
     /// Build a Docker image of DynamoDB Local where none can be pulled (as root, on Debian).
     Image(image::Arguments),
+    /// Kill processes and databases in the middle of their work, and see that nothing is lost or torn.
+    Faults(faults::Arguments),
     /// Run the known-answer tests and show what each source came to.
     Kat,
     /// Check that every crate depends on what it may, and on nothing else.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Up => up::up(),
         Command::Down => up::down(),
         Command::Image(arguments) => image::run(&arguments),
+        Command::Faults(arguments) => faults::run(&arguments),
         Command::Kat => kat::run(),
         Command::Layering => layering::run(),
         Command::Vectors(arguments) => vectors::run(&arguments),

@@ -32,6 +32,7 @@ pub(crate) const NO_TELEMETRY: (&str, &str) = ("DDB_LOCAL_TELEMETRY", "0");
 pub(crate) struct Process {
     child: Child,
     stderr: File,
+    port: u16,
 }
 
 /// Where the server keeps its tables.
@@ -97,30 +98,43 @@ pub(crate) async fn wait(access: &Access, child: &mut Child, stderr: &File) -> R
 }
 
 impl Process {
-    pub(crate) async fn start(home: &Path, cache: &Path) -> Result<(Self, Access), StartError> {
+    pub(crate) async fn start(
+        home: &Path,
+        cache: &Path,
+        data: Data<'_>,
+    ) -> Result<(Self, Access), StartError> {
         // One start at a time, over all processes: a port that was free for us is not given to another of ours
         // before the server holds it, and so what answers there is the server we started.
         let _turn = download::lock(cache.join("start.lock")).await?;
         let mut tries = 1;
         loop {
-            match Self::start_once(home).await {
+            let port = free_port().map_err(|source| StartError::Run { program: "java", source })?;
+            match Self::start_at(home, port, data).await {
                 Err(StartError::NoPort(_)) if tries < PORTS => tries += 1,
                 other => return other,
             }
         }
     }
 
-    async fn start_once(home: &Path) -> Result<(Self, Access), StartError> {
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// On this port alone.
+    pub(crate) async fn start_at(
+        home: &Path,
+        port: u16,
+        data: Data<'_>,
+    ) -> Result<(Self, Access), StartError> {
         let run = |source| StartError::Run { program: "java", source };
-        let port = free_port().map_err(run)?;
         // A file rather than a pipe: nobody has to read it for the server to go on.
         let stderr = tempfile::tempfile().map_err(run)?;
-        let child = guard::program(&command(home, port, Data::Memory))
+        let child = guard::program(&command(home, port, data))
             .stdout(Stdio::null())
             .stderr(stderr.try_clone().map_err(run)?)
             .spawn()
             .map_err(run)?;
-        let mut process = Self { child, stderr };
+        let mut process = Self { child, stderr, port };
         let access = Access::local(format!("http://127.0.0.1:{port}"));
         wait(&access, &mut process.child, &process.stderr).await?;
         Ok((process, access))

@@ -2,6 +2,7 @@
 //!
 //! - [`DynamoDb::shared`] for tests: one server for the whole test binary, started at first use.
 //! - [`DynamoDb::start`] for a server of one's own, ended when the handle is dropped.
+//! - [`Durable`] for a server with its tables on disk, to be killed and started again.
 //! - [`keep`] for a server that outlives the process that started it (`cargo xtask up`).
 //! - [`unique_table`] for a table name nobody else uses.
 //!
@@ -45,6 +46,7 @@ macro_rules! say {
 mod client;
 mod docker;
 mod download;
+mod durable;
 mod error;
 mod guard;
 mod java;
@@ -58,6 +60,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+pub use durable::Durable;
 pub use error::StartError;
 
 use client::Access;
@@ -194,7 +197,7 @@ impl DynamoDb {
 
     async fn by_process(settings: &Settings) -> Result<Self, StartError> {
         let home = java::home(settings).await?;
-        let (process, access) = java::Process::start(&home, &settings.cache()?).await?;
+        let (process, access) = java::Process::start(&home, &settings.cache()?, java::Data::Memory).await?;
         Ok(Self { access, how: How::Process { home }, _server: Server::Java { _process: process } })
     }
 }

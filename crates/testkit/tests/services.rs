@@ -9,7 +9,11 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use blue_testkit::{DynamoDb, How};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
+use blue_testkit::{Durable, DynamoDb, How};
 
 /// How long a server may take to go once its owner is gone: an engine needs a second or two.
 const GONE_LIMIT: Duration = Duration::from_secs(30);
@@ -62,6 +66,23 @@ fn exit_without_destructors_ends_the_shared_server() {
     let mut holder = Holder::start(&["--shared"]);
     assert_eq!(holder.let_go().code(), Some(3), "it ends by `process::exit`");
     assert!(gone(&holder.endpoint), "{} still listens", holder.endpoint);
+}
+
+#[tokio::test]
+async fn a_durable_server_comes_back_where_it_was_with_its_tables() {
+    let data = tempfile::tempdir().expect("a directory");
+    let mut server = Durable::start(data.path()).await.expect("a server");
+    let client = server.client();
+    create_table(&client, "kept").await;
+    let endpoint = server.endpoint().to_owned();
+    server.kill();
+    assert!(!listens(&endpoint), "{endpoint}");
+    server.restart().await.expect("the server again");
+    assert_eq!(server.endpoint(), endpoint);
+    let tables = client.list_tables().send().await.expect("an answer");
+    assert_eq!(tables.table_names(), ["kept"]);
+    drop(server);
+    assert!(!listens(&endpoint), "{endpoint}");
 }
 
 #[test]
@@ -130,6 +151,15 @@ fn an_unknown_demand_is_refused() {
     let refused = run(hold().env("BES_SERVICES", "podman"));
     assert!(!refused.status.success());
     assert!(said(&refused).contains("it takes `docker` or `process`"), "{}", said(&refused));
+}
+
+async fn create_table(client: &Client, name: &str) {
+    let id = AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S);
+    let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash);
+    let table = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+    let table = table.attribute_definitions(id.build().expect("name and type are set"));
+    let table = table.key_schema(key.build().expect("name and type are set"));
+    table.send().await.expect("the table is created");
 }
 
 const NO_ENGINE: &str = "unix:///no/such/docker.sock";

@@ -1,0 +1,80 @@
+//! A DynamoDB Local with its tables on disk, which can be killed and started again where it was.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::client::Access;
+use crate::settings::Settings;
+use crate::{StartError, client, java};
+
+/// How long another program may hold the port when the server is to come back to it.
+const PORT_LIMIT: Duration = Duration::from_secs(60);
+
+/// A DynamoDB Local whose tables outlive it: in a directory of the caller's.
+///
+/// It is the Java process always, whatever `BES_SERVICES` and `AWS_ENDPOINT_URL_DYNAMODB` say: a server that is to be
+/// killed must be one of our own, and a container's port and process are its engine's. It therefore needs a Java even
+/// where there is Docker. Dropping it ends the server; the directory stays.
+#[derive(Debug)]
+pub struct Durable {
+    home: PathBuf,
+    data: PathBuf,
+    port: u16,
+    access: Access,
+    process: Option<java::Process>,
+}
+
+impl Durable {
+    /// Starts a server on `data`, which must be a directory, and returns when it has answered a request.
+    ///
+    /// # Errors
+    /// When there is no Java or no DynamoDB Local to be had, or it does not come up. Never waits without end.
+    pub async fn start(data: &Path) -> Result<Self, StartError> {
+        let settings = Settings::from_env()?;
+        let home = java::home(&settings).await?;
+        let data = data.canonicalize().map_err(StartError::file(data))?;
+        let cache = settings.cache()?;
+        let (process, access) = java::Process::start(&home, &cache, java::Data::Directory(&data)).await?;
+        let port = process.port();
+        Ok(Self { home, data, port, access, process: Some(process) })
+    }
+
+    /// Where it listens, now and after every restart.
+    pub fn endpoint(&self) -> &str {
+        &self.access.endpoint
+    }
+
+    /// A client of this server, with connections of its own.
+    pub fn client(&self) -> aws_sdk_dynamodb::Client {
+        self.access.client()
+    }
+
+    /// Kills the server (SIGKILL) and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Kills the server if it runs, starts it again on the same port and the same tables, and returns when it has
+    /// answered a request.
+    ///
+    /// # Errors
+    /// When it does not come up, or the port stays taken.
+    pub async fn restart(&mut self) -> Result<(), StartError> {
+        self.kill();
+        let until = Instant::now() + PORT_LIMIT;
+        loop {
+            let data = java::Data::Directory(&self.data);
+            match java::Process::start_at(&self.home, self.port, data).await {
+                // A connection of any program may hold it for a moment.
+                Err(StartError::NoPort(_)) if Instant::now() < until => {
+                    tokio::time::sleep(client::PAUSE).await;
+                }
+                Err(error) => return Err(error),
+                Ok((process, _)) => {
+                    self.process = Some(process);
+                    return Ok(());
+                }
+            }
+        }
+    }
+}

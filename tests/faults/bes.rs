@@ -1,0 +1,41 @@
+//! `bes`, run between a sandbox and an endpoint.
+
+use std::process::{Command, Output, Stdio};
+
+use blue_testkit::DynamoDb;
+use blue_tests::Sandbox;
+
+/// What a run left behind.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// The binary in a clean environment that leads to this table and key file, and to the database through `endpoint`.
+pub(crate) fn command(sandbox: &Sandbox, endpoint: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_blue-tests-bes"));
+    command.args(arguments).env_clear().envs(DynamoDb::shared().variables());
+    command.env("AWS_ENDPOINT_URL_DYNAMODB", endpoint).env("AWS_EC2_METADATA_DISABLED", "true");
+    command.env("BES_TABLE", &sandbox.table).env("BES_KEY_FILE", sandbox.key_path());
+    command.env("HOME", sandbox.key_path().ancestors().nth(2).unwrap()).env("TERM", "xterm");
+    command
+}
+
+/// Runs it to its end, straight to the database, without a terminal.
+pub(crate) async fn run(sandbox: &Sandbox, arguments: &[&str]) -> Ran {
+    let command = command(sandbox, DynamoDb::shared().endpoint(), arguments);
+    let mut command = tokio::process::Command::from(command);
+    let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+impl Ran {
+    #[track_caller]
+    pub(crate) fn succeeded(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self
+    }
+}

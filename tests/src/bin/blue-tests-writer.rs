@@ -1,0 +1,41 @@
+//! Writes to a store until it is killed, and says on standard output what it begins and what was acknowledged: one
+//! event a line, as JSON, written whole before the next step. Its arguments are the table, the key file and the seed.
+//!
+//! The fault suite kills it. It ends by itself only when nobody reads what it says any more.
+
+use std::{
+    io::{self, Write},
+    process,
+    sync::Arc,
+    time::Duration,
+};
+
+use blue_encrypted_store::{EncryptedStore, LocalFile};
+use blue_tests::{Event, Load};
+use tokio::sync::watch;
+
+/// Far beyond the deadlines, which are the default ones: 5 s and 15 s.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let [table, key, seed] = &std::env::args().skip(1).collect::<Vec<_>>()[..] else {
+        panic!("arguments: TABLE KEY_FILE SEED");
+    };
+    let key = LocalFile::open_or_create(key).expect("the key file can be used");
+    let store = EncryptedStore::builder().table(table).keys(key).init().await;
+    let store = store.expect("the store can be initialised");
+    let journal = Arc::new(|event: Event| say(&event));
+    let seed = seed.parse().expect("the seed is a number");
+    let (_running, stop) = watch::channel(false);
+    Load { store, journal, seed, patience: PATIENCE }.run(stop).await;
+}
+
+fn say(event: &Event) {
+    let mut line = serde_json::to_string(event).expect("an event is JSON");
+    line.push('\n');
+    // One write, which a pipe takes whole.
+    if io::stdout().lock().write_all(line.as_bytes()).is_err() {
+        process::exit(1);
+    }
+}

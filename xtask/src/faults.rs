@@ -1,0 +1,33 @@
+//! `faults`: the fault-injection suite with as many kills as wanted, and a seed of one's own to repeat a run.
+//!
+//! The suite itself is `tests/faults`; it prints the seed, and at the end what came of the kills.
+
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// How many processes and databases are killed.
+    #[arg(long, default_value_t = 200)]
+    kills: u32,
+    /// What decides the kinds and moments of the kills, as a run printed it. Default: at random.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["test", "--locked", "--package", "blue-tests", "--test", "faults"]);
+    cargo.current_dir(crate::root()).env("BES_FAULT_KILLS", arguments.kills.to_string());
+    match arguments.seed {
+        Some(seed) => cargo.env("BES_FAULT_SEED", seed.to_string()),
+        None => cargo.env_remove("BES_FAULT_SEED"),
+    };
+    // A part of the kinds is for looking into a failure, not for a run that counts.
+    cargo.env_remove("BES_FAULT_KINDS");
+    let status = cargo.status().context("cargo cannot be run")?;
+    ensure!(status.success(), "the fault-injection suite failed ({status})");
+    Ok(())
+}
