@@ -2,10 +2,12 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 mod faults;
+mod fuzz;
 mod image;
 mod kat;
 mod layering;
 mod quickstart;
+mod tools;
 mod up;
 mod vectors;
 
@@ -36,6 +38,8 @@ enum Command {
     Image(image::Arguments),
     /// Kill processes and databases in the middle of their work, and see that nothing is lost or torn.
     Faults(faults::Arguments),
+    /// Run the fuzz targets live, each for some seconds (needs nightly Rust).
+    Fuzz(fuzz::Arguments),
     /// Run the known-answer tests and show what each source came to.
     Kat,
     /// Check that every crate depends on what it may, and on nothing else.
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         Command::Down => up::down(),
         Command::Image(arguments) => image::run(&arguments),
         Command::Faults(arguments) => faults::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Kat => kat::run(),
         Command::Layering => layering::run(),
         Command::Vectors(arguments) => vectors::run(&arguments),
