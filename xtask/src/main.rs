@@ -6,6 +6,8 @@ mod fuzz;
 mod image;
 mod kat;
 mod layering;
+mod miri;
+mod mutants;
 mod quickstart;
 mod tools;
 mod up;
@@ -44,6 +46,10 @@ enum Command {
     Kat,
     /// Check that every crate depends on what it may, and on nothing else.
     Layering,
+    /// Run the pure code under Miri (nightly).
+    Miri,
+    /// Change the code that makes the formats, in copies, and see that the tests notice each change.
+    Mutants(mutants::Arguments),
     /// Make the test vectors of the Python script anew, or compare them with what is committed.
     Vectors(vectors::Arguments),
 }
@@ -58,6 +64,8 @@ fn main() -> ExitCode {
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Kat => kat::run(),
         Command::Layering => layering::run(),
+        Command::Miri => miri::run(),
+        Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Vectors(arguments) => vectors::run(&arguments),
     };
     match outcome {

@@ -1,0 +1,339 @@
+//! `mutants`: whether the tests see every change of the code that makes the formats.
+//!
+//! Three kinds of change, each followed by the tests of the crate it is in and the known-answer tests:
+//! - cargo-mutants' own: functions that return something else, operators exchanged, arms left out. Those that no test
+//!   sees must be explained in `xtask/surviving-mutants.txt`, and that list must hold no others;
+//! - every derivation label, magic and type byte that the code spells out, one letter or bit changed;
+//! - bytes of the committed vectors, at random places.
+//!
+//! All of it happens in copies under target/; the work tree is not touched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail, ensure};
+
+use crate::tools::Tool;
+
+const CARGO_MUTANTS: Tool = Tool { name: "cargo-mutants", version: "27.1.0" };
+
+/// The crates whose code makes the formats.
+const PACKAGES: [&str; 3] = ["blue-address", "blue-envelope", "blue-audit"];
+
+/// Where labels are spelt out: those crates, and the one that wraps KEKs.
+const LABELLED: [&str; 4] =
+    ["crates/address/src", "crates/envelope/src", "crates/audit/src", "crates/keys/src"];
+
+/// What the crates' own tests do not see, the known-answer tests do. They need no server, and build in seconds.
+const KNOWN_ANSWERS: &str = "blue-tests";
+
+const SURVIVORS: &str = "xtask/surviving-mutants.txt";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// How many mutants cargo-mutants tries at a time.
+    #[arg(long, default_value_t = 2)]
+    jobs: u32,
+    /// Leave cargo-mutants out: labels and vectors alone, in a few minutes.
+    #[arg(long)]
+    labels_only: bool,
+    /// How many of the vector files get a byte changed.
+    #[arg(long, default_value_t = 24)]
+    vectors: usize,
+    /// Chooses those files and bytes; at random if not given, and always printed.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let tree = Tree::copy()?;
+    let labels = labels(&tree)?;
+    let vectors = vectors(&tree, arguments.vectors, arguments.seed)?;
+    println!("labels, magics and type bytes: {labels} changed, each seen by the tests");
+    println!("vector files: {vectors} with a byte changed, each seen by the tests");
+    if arguments.labels_only {
+        return Ok(());
+    }
+    code(arguments.jobs)
+}
+
+/// cargo-mutants, and its survivors against those that are explained.
+fn code(jobs: u32) -> anyhow::Result<()> {
+    let output = crate::root().join("target/mutants");
+    if output.exists() {
+        fs::remove_dir_all(&output)?;
+    }
+    fs::create_dir_all(&output)?;
+    // First each crate's own tests, which build in no time; then, for what they did not see, the known-answer tests too.
+    cargo_mutants(&output, jobs, &[])?;
+    let all = format!("--test-package={},{KNOWN_ANSWERS}", PACKAGES.join(","));
+    cargo_mutants(&output, jobs, &["--iterate", "--no-default-features", &all])?;
+
+    let list = |name: &str| -> anyhow::Result<Vec<String>> {
+        let path = output.join("mutants.out").join(name);
+        let text = if path.exists() { fs::read_to_string(path)? } else { String::new() };
+        Ok(text.lines().map(str::to_owned).collect())
+    };
+    let missed = list("missed.txt")?;
+    println!(
+        "code: {} mutants seen by their crate's own tests, {} more by the known-answer tests, {} ran out of time, \
+         {} do not compile, {} survived",
+        list("previously_caught.txt")?.len(),
+        list("caught.txt")?.len(),
+        list("timeout.txt")?.len(),
+        list("unviable.txt")?.len(),
+        missed.len()
+    );
+    let survived = missed.iter().map(|line| without_place(line)).collect();
+    judge(&survived, &explained(&fs::read_to_string(crate::root().join(SURVIVORS))?)?)
+}
+
+fn cargo_mutants(output: &Path, jobs: u32, more: &[&str]) -> anyhow::Result<()> {
+    let mut mutants = Command::new(CARGO_MUTANTS.path()?);
+    mutants.args(["mutants", "--no-shuffle", "--colors=never", "--no-times", "--timeout=300"]);
+    mutants.args(PACKAGES.map(|package| format!("--package={package}"))).args(more);
+    // Documentation tests build slowly, and show usage rather than check.
+    mutants.args(["--cargo-test-arg=--tests", "--cargo-arg=--locked"]);
+    mutants.args(["--jobs", &jobs.to_string(), "--output"]).arg(output);
+    let status = mutants.current_dir(crate::root()).status().context("cargo-mutants cannot be run")?;
+    // 2: some survived; 3: some ran into the time limit, which is another way of being seen.
+    ensure!(matches!(status.code(), Some(0 | 2 | 3)), "cargo-mutants ended with {status}");
+    Ok(())
+}
+
+fn judge(survived: &BTreeSet<String>, explained: &BTreeMap<String, String>) -> anyhow::Result<()> {
+    for mutant in survived {
+        match explained.get(mutant) {
+            Some(why) => println!("  explained: {mutant}: {why}"),
+            None => println!("  NOT EXPLAINED: {mutant}"),
+        }
+    }
+    let unexplained = survived.iter().filter(|mutant| !explained.contains_key(*mutant)).count();
+    let gone: Vec<_> = explained.keys().filter(|mutant| !survived.contains(*mutant)).collect();
+    for mutant in &gone {
+        println!("  explained, but it does not survive: {mutant}");
+    }
+    ensure!(
+        unexplained == 0 && gone.is_empty(),
+        "{unexplained} mutants survive without an explanation, {} are explained in vain: see {SURVIVORS}",
+        gone.len()
+    );
+    Ok(())
+}
+
+/// `file:line:column: what` without line and column, which every edit above moves.
+fn without_place(line: &str) -> String {
+    let mut parts = line.splitn(4, ':');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(file), Some(_), Some(_), Some(what)) => format!("{file}:{what}"),
+        _ => line.to_owned(),
+    }
+}
+
+/// The committed list: a line for each mutant, and indented lines below it that say why no test can see it.
+fn explained(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut all = BTreeMap::new();
+    let mut mutant = None;
+    for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+        if line.starts_with(' ') {
+            let name: &String = mutant.as_ref().context("an explanation stands before any mutant")?;
+            let why: &mut String = all.entry(name.clone()).or_default();
+            *why = format!("{why} {}", line.trim()).trim().to_owned();
+        } else {
+            ensure!(
+                mutant.is_none_or(|last| all.contains_key(&last)),
+                "before {line}: a mutant without explanation"
+            );
+            mutant = Some(line.to_owned());
+        }
+    }
+    ensure!(mutant.is_none_or(|last| all.contains_key(&last)), "the last mutant has no explanation");
+    Ok(all)
+}
+
+/// A copy of what git would commit, with a build directory of its own.
+struct Tree {
+    root: PathBuf,
+}
+
+impl Tree {
+    fn copy() -> anyhow::Result<Self> {
+        let from = crate::root();
+        let root = from.join("target/label-mutants/tree");
+        if root.exists() {
+            fs::remove_dir_all(&root)?;
+        }
+        let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+        let files =
+            Command::new("git").args(list).current_dir(&from).output().context("git cannot be run")?;
+        ensure!(files.status.success(), "git ls-files failed");
+        for file in String::from_utf8(files.stdout)?.split_terminator('\0') {
+            // A file that was deleted and not yet committed is still listed.
+            if from.join(file).is_file() {
+                let to = root.join(file);
+                fs::create_dir_all(to.parent().context("a file lies in a directory")?)?;
+                fs::copy(from.join(file), to)?;
+            }
+        }
+        Ok(Self { root })
+    }
+
+    /// Whether the tests pass in the copy as it is. An error if they do not even build.
+    fn passes(&self) -> anyhow::Result<bool> {
+        let tests = |more: &[&str]| {
+            let mut test = Command::new("cargo");
+            test.args(["test", "--locked", "--quiet", "--no-default-features", "--tests", "-p", "blue-keys"]);
+            test.args(PACKAGES.iter().chain(&[KNOWN_ANSWERS]).map(|package| format!("-p{package}")))
+                .args(more);
+            test.current_dir(&self.root).env("CARGO_TARGET_DIR", self.root.with_file_name("build"));
+            test.stdout(Stdio::null()).stderr(Stdio::null()).status().context("cargo cannot be run")
+        };
+        ensure!(tests(&["--no-run"])?.success(), "the changed code does not build");
+        Ok(tests(&[])?.success())
+    }
+
+    /// Changes one file of the copy, lets the tests run, and puts it back. The change must be seen.
+    fn must_notice(&self, file: &Path, changed: &[u8], what: &str) -> anyhow::Result<()> {
+        let path = self.root.join(file);
+        let original = fs::read(&path)?;
+        ensure!(changed != original, "{what}: nothing was changed");
+        fs::write(&path, changed)?;
+        let passed = self.passes().with_context(|| what.to_owned());
+        fs::write(&path, original)?;
+        ensure!(!passed?, "{what}: no test sees it");
+        println!("  seen: {what}");
+        Ok(())
+    }
+}
+
+/// Changes every label, magic and type byte, one after the other.
+fn labels(tree: &Tree) -> anyhow::Result<usize> {
+    ensure!(tree.passes()?, "the tests fail without any change");
+    let mut count = 0;
+    for directory in LABELLED {
+        for file in sources(&tree.root, Path::new(directory))? {
+            let text = fs::read_to_string(tree.root.join(&file))?;
+            for (position, replacement) in changes(&text) {
+                let mut changed = text.clone().into_bytes();
+                changed[position] = replacement;
+                let before = text[..position].matches('\n').count();
+                let shown = String::from_utf8_lossy(&changed);
+                let shown = shown.lines().nth(before).unwrap_or_default().trim();
+                tree.must_notice(&file, &changed, &format!("{}:{}: {shown}", file.display(), before + 1))?;
+                count += 1;
+            }
+        }
+    }
+    ensure!(count > 0, "no label was found");
+    Ok(count)
+}
+
+/// Where a label, magic or type byte stands in the code before its tests, and what to put in the place of its last
+/// letter.
+fn changes(text: &str) -> Vec<(usize, u8)> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or(text);
+    let mut found = Vec::new();
+    let mut line_start = 0;
+    for line in code.split_inclusive('\n') {
+        if !line.trim_start().starts_with("//") {
+            for start in ["b\"bes1/", "b\"BES"] {
+                for (at, _) in line.match_indices(start) {
+                    if let Some(length) = line[at + 2..].find('"') {
+                        found.push((line_start + at + 1 + length, b'!'));
+                    }
+                }
+            }
+            for (at, _) in line.match_indices("0x0") {
+                // The digit after it, its lowest bit turned over.
+                match line.as_bytes().get(at + 3) {
+                    Some(digit @ b'0'..=b'9') => found.push((line_start + at + 3, digit ^ 1)),
+                    _ => continue,
+                }
+            }
+        }
+        line_start += line.len();
+    }
+    found
+}
+
+fn sources(root: &Path, directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(root.join(directory))? {
+        let entry = entry?;
+        let path = directory.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            all.extend(sources(root, &path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            all.push(path);
+        }
+    }
+    all.sort();
+    Ok(all)
+}
+
+/// Changes one byte in each of `count` of the vector files.
+fn vectors(tree: &Tree, count: usize, seed: Option<u64>) -> anyhow::Result<usize> {
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("vectors: --seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut files = Vec::new();
+    for directory in ["envelope", "keys", "audit", "nist"] {
+        let directory = Path::new("tests/vectors").join(directory);
+        for entry in fs::read_dir(tree.root.join(&directory))? {
+            files.push(directory.join(entry?.file_name()));
+        }
+    }
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "json" || extension == "rsp"));
+    files.sort();
+    if files.len() < count {
+        bail!("there are only {} vector files", files.len());
+    }
+    random.shuffle(&mut files);
+    for file in &files[..count] {
+        let mut bytes = fs::read(tree.root.join(file))?;
+        let place = random.usize(..bytes.len());
+        bytes[place] ^= 1;
+        tree.must_notice(file, &bytes, &format!("{}: byte {place}", file.display()))?;
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_and_type_bytes_are_found_in_code_alone() {
+        let text = "// b\"bes1/no\" 0x01\nb\"bes1/yes\"\n0x02, 0x7e\n#[cfg(test)]\nb\"bes1/no\"";
+        let changed = changes(text).into_iter().map(|(position, replacement)| {
+            let mut bytes = text.to_owned().into_bytes();
+            bytes[position] = replacement;
+            let changed = String::from_utf8(bytes).expect("ASCII stays ASCII");
+            let mut lines = changed.lines().zip(text.lines()).filter(|(new, old)| new != old);
+            lines.next().expect("one line is changed").0.to_owned()
+        });
+        assert_eq!(changed.collect::<Vec<_>>(), ["b\"bes1/ye!\"", "0x03, 0x7e"]);
+    }
+
+    #[test]
+    fn a_survivor_is_known_by_what_it_is_and_not_where() {
+        let line = "crates/a/src/b.rs:3:9: replace x -> bool with true";
+        assert_eq!(without_place(line), "crates/a/src/b.rs: replace x -> bool with true");
+    }
+
+    #[test]
+    fn every_survivor_needs_an_explanation_and_every_explanation_a_survivor() {
+        let list = explained("# comment\na: one\n  because of this\n  and that\n\nb: two\n  so\n")
+            .expect("well-formed");
+        assert_eq!(list["a: one"], "because of this and that");
+        let survived = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<_>>();
+        judge(&survived(&["a: one", "b: two"]), &list).expect("all explained");
+        judge(&survived(&["a: one"]), &list).expect_err("b does not survive");
+        judge(&survived(&["a: one", "b: two", "c: three"]), &list).expect_err("c is not explained");
+        explained("a: one\nb: two\n  so\n").expect_err("a is not explained");
+        explained("b: two\n").expect_err("b is not explained");
+        explained("  so\n").expect_err("nothing to explain");
+    }
+}
