@@ -72,25 +72,6 @@ struct EventText {
     previous_hash: Fixed<32>,
 }
 
-/// All operations that docs/audit.md lists.
-const OPERATIONS: [CryptoOp; 13] = [
-    CryptoOp::Encrypt,
-    CryptoOp::Decrypt,
-    CryptoOp::Delete,
-    CryptoOp::GenerateKek,
-    CryptoOp::UnwrapKek,
-    CryptoOp::Rotate,
-    CryptoOp::Rewrap,
-    CryptoOp::RewrapRoot,
-    CryptoOp::Retire,
-    CryptoOp::Shred,
-    CryptoOp::Lease,
-    CryptoOp::OpenChain,
-    CryptoOp::Adopt,
-];
-
-const OUTCOMES: [Outcome; 3] = [Outcome::Success, Outcome::Failure, Outcome::Denied];
-
 impl EventText {
     fn read(&self) -> Result<CryptoAuditEvent, String> {
         let event_id = Uuid::parse_str(&self.event_id).map_err(|error| error.to_string())?;
@@ -99,8 +80,8 @@ impl EventText {
         }
         let timestamp =
             PrimitiveDateTime::parse(&self.timestamp, TIMESTAMP).map_err(|error| error.to_string())?;
-        let operation = OPERATIONS.into_iter().find(|operation| operation.as_str() == self.operation);
-        let outcome = OUTCOMES.into_iter().find(|outcome| outcome.as_str() == self.outcome);
+        let operation = CryptoOp::from_word(&self.operation);
+        let outcome = Outcome::from_word(&self.outcome);
         let details = Details {
             event_id,
             timestamp: timestamp.assume_utc(),

@@ -150,6 +150,12 @@ mod tests {
         }
     }
 
+    fn encode(parts: &[String]) -> Vec<u8> {
+        let mut out = Vec::new();
+        address(parts).encode_into(&mut out);
+        out
+    }
+
     #[test]
     fn an_address_prints_without_its_namespace() {
         let path: RecordPath = "alice/inbox/note/1".parse().unwrap();
@@ -164,13 +170,24 @@ mod tests {
         }
 
         #[test]
-        fn two_addresses_never_share_their_bytes(a in parts(), b in parts()) {
-            let encode = |parts: &[String]| {
-                let mut out = Vec::new();
-                address(parts).encode_into(&mut out);
-                out
-            };
+        fn two_addresses_never_share_their_bytes(a in parts(), other in parts(), taken in 0..6_usize) {
+            // Two addresses at random differ in nearly every part; these differ in one, or in none.
+            let mut b = a.clone();
+            b.iter_mut().zip(other).skip(taken).take(1).for_each(|(part, other)| *part = other);
             prop_assert_eq!(encode(&a) == encode(&b), a == b);
+        }
+
+        #[test]
+        fn a_letter_that_moves_into_the_next_part_changes_the_bytes(a in parts(), first in 0..4_usize) {
+            let mut b = a.clone();
+            let letter = b[first].pop().unwrap();
+            b[first + 1].insert(0, letter);
+            // A part that this left empty is no name: both get a letter more.
+            let [a, b] = [a, b].map(|mut parts| {
+                parts[first].insert(0, 'a');
+                parts
+            });
+            prop_assert_ne!(encode(&a), encode(&b));
         }
     }
 }

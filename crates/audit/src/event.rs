@@ -26,6 +26,9 @@ macro_rules! words {
         }
 
         impl $name {
+            /// All there are.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
             /// The word that stands for it in the hashed bytes.
             #[must_use]
             pub fn as_str(self) -> &'static str {
@@ -101,7 +104,7 @@ words! {
 pub struct Details {
     /// The event's own id, a UUIDv7.
     pub event_id: Uuid,
-    /// When, in the years 0–9999. [`Details::link`] brings it to UTC and cuts it to the microsecond.
+    /// When, in the years 0–9999 of UTC. [`Details::link`] brings it there and cuts it to the microsecond.
     pub timestamp: OffsetDateTime,
     /// W3C trace id, 32 lowercase hexadecimal digits, or empty.
     pub trace_id: String,
@@ -147,6 +150,9 @@ impl Details {
     }
 
     /// Puts the event into its place in a chain and computes its hash.
+    ///
+    /// # Panics
+    /// If the time is not within the years 0–9999 of UTC: no timestamp stands for it.
     #[must_use]
     pub fn link(
         mut self,
@@ -154,7 +160,7 @@ impl Details {
         sequence: u64,
         previous_hash: [u8; 32],
     ) -> CryptoAuditEvent {
-        self.timestamp = to_the_microsecond(self.timestamp.to_offset(UtcOffset::UTC));
+        self.timestamp = in_utc_to_the_microsecond(self.timestamp);
         let mut event = CryptoAuditEvent {
             details: self,
             chain: chain.into(),
@@ -265,9 +271,10 @@ pub(crate) fn timestamp_text(timestamp: OffsetDateTime) -> String {
     timestamp.format(TIMESTAMP).expect("every component of the format is in a date and time")
 }
 
-fn to_the_microsecond(timestamp: OffsetDateTime) -> OffsetDateTime {
-    let microsecond = timestamp.microsecond();
-    timestamp.replace_microsecond(microsecond).expect("a time's own microsecond is within its range")
+fn in_utc_to_the_microsecond(timestamp: OffsetDateTime) -> OffsetDateTime {
+    let utc = timestamp.checked_to_offset(UtcOffset::UTC).filter(|utc| (0..=9999).contains(&utc.year()));
+    let utc = utc.expect("an event happens within the years 0-9999");
+    utc.replace_microsecond(utc.microsecond()).expect("a time's own microsecond is within its range")
 }
 
 #[cfg(test)]
@@ -350,15 +357,80 @@ mod tests {
         })
     }
 
+    /// All that is hashed.
+    type Parts = (Details, String, u64, u8);
+
+    fn parts() -> impl Strategy<Value = Parts> {
+        (details(), "[ab]{1,2}", 0..2_u64, 0..2_u8)
+    }
+
+    fn hash((details, chain, sequence, previous): Parts) -> [u8; 32] {
+        *details.link(chain, sequence, [previous; 32]).event_hash()
+    }
+
     proptest! {
         #[test]
         fn events_that_differ_anywhere_differ_in_their_hash(
-            a in (details(), "[ab]{1,2}", 0..2_u64, 0..2_u8), b in (details(), "[ab]{1,2}", 0..2_u64, 0..2_u8),
+            a in parts(), other in parts(), event_id: [u8; 16],
+            taken in proptest::collection::btree_set(0..15_usize, 0..3),
         ) {
-            let link = |(details, chain, sequence, previous): (Details, String, u64, u8)| {
-                *details.link(chain, sequence, [previous; 32]).event_hash()
-            };
-            prop_assert_eq!(link(a.clone()) == link(b.clone()), a == b);
+            // Two events at random differ in nearly everything; these differ in two fields at most.
+            let mut b = a.clone();
+            for field in taken {
+                match field {
+                    0 => b.0.event_id = Uuid::from_bytes(event_id),
+                    1 => b.0.timestamp = other.0.timestamp,
+                    2 => b.0.trace_id.clone_from(&other.0.trace_id),
+                    3 => b.0.span_id.clone_from(&other.0.span_id),
+                    4 => b.0.operation = other.0.operation,
+                    5 => b.0.key_id.clone_from(&other.0.key_id),
+                    6 => b.0.principal.clone_from(&other.0.principal),
+                    7 => b.0.outcome = other.0.outcome,
+                    8 => b.0.reason.clone_from(&other.0.reason),
+                    9 => b.0.resource.clone_from(&other.0.resource),
+                    10 => b.0.version = other.0.version,
+                    11 => b.0.content_digest = other.0.content_digest,
+                    12 => b.1.clone_from(&other.1),
+                    13 => b.2 = other.2,
+                    _ => b.3 = other.3,
+                }
+            }
+            prop_assert_eq!(hash(a.clone()) == hash(b.clone()), a == b);
         }
+    }
+
+    #[test]
+    fn a_letter_that_moves_into_the_next_field_changes_the_hash() {
+        type Field = fn(&mut Details) -> &mut String;
+        let adjacent: [(Field, Field); 3] = [
+            (|details| &mut details.trace_id, |details| &mut details.span_id),
+            (|details| &mut details.key_id, |details| &mut details.principal),
+            (|details| &mut details.reason, |details| &mut details.resource),
+        ];
+        for (first, second) in adjacent {
+            let moved = |left: &str, right: &str| {
+                let mut details = example();
+                first(&mut details).replace_range(.., left);
+                second(&mut details).replace_range(.., right);
+                hash((details, "main".into(), 0, 0))
+            };
+            assert_ne!(moved("ab", "c"), moved("a", "bc"));
+            assert_ne!(moved("a", ""), moved("", "a"));
+        }
+    }
+
+    #[test]
+    fn a_time_beyond_the_years_of_a_timestamp_is_not_linked() {
+        for timestamp in [
+            datetime!(-0001-12-31 23:59:59.999999 UTC),
+            datetime!(0000-01-01 00:30 +01:00),
+            datetime!(9999-12-31 23:30 -01:00),
+        ] {
+            let details = Details { timestamp, ..example() };
+            assert!(std::panic::catch_unwind(|| details.link("main", 0, GENESIS)).is_err(), "{timestamp}");
+        }
+        let edge = Details { timestamp: datetime!(0000-01-01 00:00 UTC), ..example() };
+        let event = edge.link("main", 0, GENESIS);
+        assert_eq!(CryptoAuditEvent::decode(&event.event_bytes()), Ok(event));
     }
 }

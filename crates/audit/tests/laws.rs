@@ -25,7 +25,12 @@ fn run(first: u64, count: u64) -> Vec<CryptoAuditEvent> {
     let mut previous = if first == 0 { GENESIS } else { [9; 32] };
     (first..first + count)
         .map(|sequence| {
-            let details = Details { principal: format!("principal {sequence}"), ..Details::now() };
+            let details = Details {
+                event_id: Uuid::from_u128(sequence.into()),
+                timestamp: datetime!(2026-11-23 12:00 UTC),
+                principal: format!("principal {sequence}"),
+                ..Details::now()
+            };
             let event = details.link("main", sequence, previous);
             previous = *event.event_hash();
             event
@@ -63,29 +68,11 @@ fn refusal(segment: &Segment) -> SegmentError {
     segment.verify(&key(), &prod()).unwrap_err()
 }
 
-const OPERATIONS: [CryptoOp; 13] = [
-    CryptoOp::Encrypt,
-    CryptoOp::Decrypt,
-    CryptoOp::Delete,
-    CryptoOp::GenerateKek,
-    CryptoOp::UnwrapKek,
-    CryptoOp::Rotate,
-    CryptoOp::Rewrap,
-    CryptoOp::RewrapRoot,
-    CryptoOp::Retire,
-    CryptoOp::Shred,
-    CryptoOp::Lease,
-    CryptoOp::OpenChain,
-    CryptoOp::Adopt,
-];
-
-const OUTCOMES: [Outcome; 3] = [Outcome::Success, Outcome::Failure, Outcome::Denied];
-
 fn details() -> impl Strategy<Value = Details> {
     let texts: [_; 6] = std::array::from_fn(|_| any::<String>());
     // Every microsecond of the years 0–9999.
     let microseconds = -62_167_219_200_000_000..=253_402_300_799_999_999_i64;
-    let words = (prop::sample::select(&OPERATIONS[..]), prop::sample::select(&OUTCOMES[..]));
+    let words = (prop::sample::select(CryptoOp::ALL), prop::sample::select(Outcome::ALL));
     let rest = (any::<[u8; 16]>(), any::<u64>(), any::<Option<[u8; 32]>>());
     (texts, microseconds, words, rest).prop_map(|(texts, microseconds, (operation, outcome), rest)| {
         let [trace_id, span_id, key_id, principal, reason, resource] = texts;
@@ -137,11 +124,12 @@ proptest! {
 
 #[test]
 fn every_word_means_what_it_says() {
-    for operation in OPERATIONS {
+    assert_eq!((CryptoOp::ALL.len(), Outcome::ALL.len()), (13, 3), "as docs/audit.md lists them");
+    for &operation in CryptoOp::ALL {
         assert_eq!(CryptoOp::from_word(operation.as_str()), Some(operation));
         assert_eq!(operation.to_string(), operation.as_str());
     }
-    for outcome in OUTCOMES {
+    for &outcome in Outcome::ALL {
         assert_eq!(Outcome::from_word(outcome.as_str()), Some(outcome));
         assert_eq!(outcome.to_string(), outcome.as_str());
     }

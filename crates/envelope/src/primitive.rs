@@ -1,4 +1,5 @@
-//! The two primitives that the whole store is made of, and the only place where they are called.
+//! The two primitives that envelopes and wrapped KEKs are made of, and the only place where these call them. (The MAC
+//! key of audit segments is expanded in `blue-audit`, which knows nothing of this crate.)
 //!
 //! They are public for `blue-keys`, which wraps KEKs with them, and for known-answer tests. They are sharp:
 //! a [`MessageKey`] encrypts one message, and nothing but the caller sees to it. Use [`crate::seal`] instead.

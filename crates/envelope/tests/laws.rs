@@ -209,19 +209,32 @@ proptest! {
     }
 
     #[test]
-    fn accepted_bytes_are_their_own_encoding(mut bytes: Vec<u8>, well_formed: bool) {
-        if well_formed && bytes.len() >= 5 {
-            bytes[..5].copy_from_slice(b"BES1\x01");
-        }
-        if let Ok(envelope) = Envelope::parse(&bytes) {
-            let mut parts = envelope.write_id().to_vec();
-            parts.extend_from_slice(envelope.kek_id().as_bytes());
-            parts.extend_from_slice(envelope.wrapped_dek());
-            parts.extend_from_slice(envelope.content());
-            prop_assert_eq!(&parts, &bytes);
-            prop_assert_eq!(envelope.as_bytes(), &bytes[..]);
-            prop_assert_eq!(&envelope.write_id()[5..], &envelope.commitment()[..]);
-        }
+    fn accepted_bytes_are_their_own_encoding(rest in vec(any::<u8>(), OVERHEAD - 5..300)) {
+        let bytes = [&b"BES1\x01"[..], &rest].concat();
+        let envelope = Envelope::parse(&bytes).unwrap();
+        let mut parts = envelope.write_id().to_vec();
+        parts.extend_from_slice(envelope.kek_id().as_bytes());
+        parts.extend_from_slice(envelope.wrapped_dek());
+        parts.extend_from_slice(envelope.content());
+        prop_assert_eq!(&parts, &bytes);
+        prop_assert_eq!(envelope.as_bytes(), &bytes[..]);
+        prop_assert_eq!(&envelope.write_id()[5..], &envelope.commitment()[..]);
+    }
+
+    #[test]
+    fn other_bytes_are_refused_for_what_is_wrong_with_them(
+        start in prop_oneof![Just(*b"BES1\x01"), Just(*b"BES1\x02"), Just(*b"BES2\x01"), any::<[u8; 5]>()],
+        rest in vec(any::<u8>(), 0..300),
+    ) {
+        let bytes = [&start[..], &rest].concat();
+        let [magic @ .., suite] = start;
+        let expected = match (bytes.len(), &magic, suite) {
+            (length, ..) if length < 117 => Err(Malformed::Short { length }),
+            (_, b"BES1", 0x01) => Ok(()),
+            (_, b"BES1", suite) => Err(Malformed::Suite { suite }),
+            _ => Err(Malformed::Magic),
+        };
+        prop_assert_eq!(Envelope::parse(&bytes).map(|_| ()), expected);
     }
 }
 
