@@ -39,11 +39,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let output =
         tests(&["--", "kat_", "--nocapture"]).env("RUST_BACKTRACE", "0").output().context("cargo")?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let lines = read(&text)?;
-    println!("{}", table(&lines));
     if !output.status.success() {
         eprintln!("{text}{}", String::from_utf8_lossy(&output.stderr));
     }
+    let lines = read(&text)?;
+    println!("{}", table(&lines));
     ensure!(output.status.success(), "the known-answer tests failed ({})", output.status);
     check(&lines)
 }

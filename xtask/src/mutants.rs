@@ -19,12 +19,32 @@ use crate::tools::Tool;
 
 const CARGO_MUTANTS: Tool = Tool { name: "cargo-mutants", version: "27.1.0" };
 
-/// The crates whose code makes the formats.
+/// The crates whose code makes envelopes and audit events. (Of the crate that makes key files and wraps KEKs, which also
+/// reads files and keeps a cache, only the labels are changed.)
 const PACKAGES: [&str; 3] = ["blue-address", "blue-envelope", "blue-audit"];
 
 /// Where labels are spelt out: those crates, and the one that wraps KEKs.
 const LABELLED: [&str; 4] =
     ["crates/address/src", "crates/envelope/src", "crates/audit/src", "crates/keys/src"];
+
+/// Every text that goes into a derivation, a hash or a key file. Each must be found in the code, so that one which is
+/// spelt in another way does not escape.
+const LABELS: [&str; 14] = [
+    "BES-UMK-1:",
+    "BES1",
+    "audit",
+    "bes1/audit-mac",
+    "bes1/content",
+    "bes1/context",
+    "bes1/event",
+    "bes1/kek",
+    "bes1/segment",
+    "bes1/umk-id",
+    "bes1/umk-wrap",
+    "bes1/wrap",
+    "local:",
+    "records",
+];
 
 /// What the crates' own tests do not see, the known-answer tests do. They need no server, and build in seconds.
 const KNOWN_ANSWERS: &str = "blue-tests";
@@ -66,28 +86,33 @@ fn code(jobs: u32) -> anyhow::Result<()> {
         fs::remove_dir_all(&output)?;
     }
     fs::create_dir_all(&output)?;
-    // First each crate's own tests, which build in no time; then, for what they did not see, the known-answer tests too.
-    cargo_mutants(&output, jobs, &[])?;
-    let all = format!("--test-package={},{KNOWN_ANSWERS}", PACKAGES.join(","));
-    cargo_mutants(&output, jobs, &["--iterate", "--no-default-features", &all])?;
-
     let list = |name: &str| -> anyhow::Result<Vec<String>> {
-        let path = output.join("mutants.out").join(name);
-        let text = if path.exists() { fs::read_to_string(path)? } else { String::new() };
+        let text = fs::read_to_string(output.join("mutants.out").join(name))?;
         Ok(text.lines().map(str::to_owned).collect())
     };
-    let missed = list("missed.txt")?;
+    // First each crate's own tests, which build in no time; then, for what they did not see, the known-answer tests too.
+    cargo_mutants(&output, jobs, &[])?;
+    let (own, unviable) =
+        (list("caught.txt")?.len() + list("timeout.txt")?.len(), list("unviable.txt")?.len());
+    let all = format!("--test-package={},{KNOWN_ANSWERS}", PACKAGES.join(","));
+    cargo_mutants(&output, jobs, &["--iterate", "--no-default-features", &all])?;
+    let (more, missed) = (list("caught.txt")?.len() + list("timeout.txt")?.len(), list("missed.txt")?);
     println!(
-        "code: {} mutants seen by their crate's own tests, {} more by the known-answer tests, {} ran out of time, \
-         {} do not compile, {} survived",
-        list("previously_caught.txt")?.len(),
-        list("caught.txt")?.len(),
-        list("timeout.txt")?.len(),
-        list("unviable.txt")?.len(),
+        "code: {own} mutants seen by their crate's own tests, {more} more by the known-answer tests, {} survived; \
+         {unviable} do not compile",
         missed.len()
     );
-    let survived = missed.iter().map(|line| without_place(line)).collect();
-    judge(&survived, &explained(&fs::read_to_string(crate::root().join(SURVIVORS))?)?)
+    judge(&counted(&missed), &explained(&fs::read_to_string(crate::root().join(SURVIVORS))?)?)
+}
+
+/// Each survivor without its line and column, and with how many are alike, if there are several.
+fn counted(missed: &[String]) -> BTreeSet<String> {
+    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+    for line in missed {
+        *counts.entry(without_place(line)).or_default() += 1;
+    }
+    let name = |(name, count)| if count == 1 { name } else { format!("{name} ×{count}") };
+    counts.into_iter().map(name).collect()
 }
 
 fn cargo_mutants(output: &Path, jobs: u32, more: &[&str]) -> anyhow::Result<()> {
@@ -211,51 +236,66 @@ impl Tree {
 /// Changes every label, magic and type byte, one after the other.
 fn labels(tree: &Tree) -> anyhow::Result<usize> {
     ensure!(tree.passes()?, "the tests fail without any change");
-    let mut count = 0;
+    let mut all = Vec::new();
     for directory in LABELLED {
         for file in sources(&tree.root, Path::new(directory))? {
             let text = fs::read_to_string(tree.root.join(&file))?;
-            for (position, replacement) in changes(&text) {
-                let mut changed = text.clone().into_bytes();
-                changed[position] = replacement;
-                let before = text[..position].matches('\n').count();
-                let shown = String::from_utf8_lossy(&changed);
-                let shown = shown.lines().nth(before).unwrap_or_default().trim();
-                tree.must_notice(&file, &changed, &format!("{}:{}: {shown}", file.display(), before + 1))?;
-                count += 1;
-            }
+            all.extend(changes(&text)?.into_iter().map(|change| (file.clone(), change)));
         }
     }
-    ensure!(count > 0, "no label was found");
-    Ok(count)
+    let spelt = |label: &&str| all.iter().any(|(_, change)| change.label == Some(*label));
+    let missing: Vec<_> = LABELS.into_iter().filter(|label| !spelt(label)).collect();
+    ensure!(missing.is_empty(), "not found in the code, so not changed: {}", missing.join(", "));
+    for (file, Change { position, replacement, .. }) in &all {
+        let mut changed = fs::read(tree.root.join(file))?;
+        changed[*position] = *replacement;
+        let before = changed[..*position].iter().filter(|&&byte| byte == b'\n').count();
+        let shown = String::from_utf8_lossy(&changed);
+        let shown = shown.lines().nth(before).unwrap_or_default().trim();
+        tree.must_notice(file, &changed, &format!("{}:{}: {shown}", file.display(), before + 1))?;
+    }
+    Ok(all.len())
 }
 
-/// Where a label, magic or type byte stands in the code before its tests, and what to put in the place of its last
-/// letter.
-fn changes(text: &str) -> Vec<(usize, u8)> {
+/// One byte to change: the last letter of a label, or a digit of a type byte.
+#[derive(Debug)]
+struct Change {
+    position: usize,
+    replacement: u8,
+    label: Option<&'static str>,
+}
+
+/// The labels, magics and type bytes in the code before its tests. An error if it spells out a label that is not on the
+/// list.
+fn changes(text: &str) -> anyhow::Result<Vec<Change>> {
     let code = text.split("#[cfg(test)]").next().unwrap_or(text);
     let mut found = Vec::new();
     let mut line_start = 0;
     for line in code.split_inclusive('\n') {
         if !line.trim_start().starts_with("//") {
-            for start in ["b\"bes1/", "b\"BES"] {
-                for (at, _) in line.match_indices(start) {
-                    if let Some(length) = line[at + 2..].find('"') {
-                        found.push((line_start + at + 1 + length, b'!'));
-                    }
+            for (quote, _) in line.match_indices('"') {
+                let after = &line[quote + 1..];
+                let label = LABELS.into_iter().find(|label| after.starts_with(label));
+                if let Some(label) = label {
+                    let position = line_start + quote + label.len();
+                    found.push(Change { position, replacement: b'!', label: Some(label) });
                 }
+                ensure!(
+                    label.is_some() || !after.starts_with("bes1"),
+                    "not on the list of labels: {}",
+                    line.trim()
+                );
             }
             for (at, _) in line.match_indices("0x0") {
                 // The digit after it, its lowest bit turned over.
-                match line.as_bytes().get(at + 3) {
-                    Some(digit @ b'0'..=b'9') => found.push((line_start + at + 3, digit ^ 1)),
-                    _ => continue,
+                if let Some(digit @ b'0'..=b'9') = line.as_bytes().get(at + 3) {
+                    found.push(Change { position: line_start + at + 3, replacement: digit ^ 1, label: None });
                 }
             }
         }
         line_start += line.len();
     }
-    found
+    Ok(found)
 }
 
 fn sources(root: &Path, directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -306,21 +346,25 @@ mod tests {
 
     #[test]
     fn labels_and_type_bytes_are_found_in_code_alone() {
-        let text = "// b\"bes1/no\" 0x01\nb\"bes1/yes\"\n0x02, 0x7e\n#[cfg(test)]\nb\"bes1/no\"";
-        let changed = changes(text).into_iter().map(|(position, replacement)| {
+        let text = "// b\"bes1/kek\" 0x01\nb\"bes1/kek\"\n0x02, 0x7e\n#[cfg(test)]\nb\"bes1/no\"";
+        let found = changes(text).expect("all on the list");
+        let changed = found.into_iter().map(|Change { position, replacement, .. }| {
             let mut bytes = text.to_owned().into_bytes();
             bytes[position] = replacement;
             let changed = String::from_utf8(bytes).expect("ASCII stays ASCII");
             let mut lines = changed.lines().zip(text.lines()).filter(|(new, old)| new != old);
             lines.next().expect("one line is changed").0.to_owned()
         });
-        assert_eq!(changed.collect::<Vec<_>>(), ["b\"bes1/ye!\"", "0x03, 0x7e"]);
+        assert_eq!(changed.collect::<Vec<_>>(), ["b\"bes1/ke!\"", "0x03, 0x7e"]);
+        changes("b\"bes1/new\"").expect_err("a label that is not on the list");
     }
 
     #[test]
     fn a_survivor_is_known_by_what_it_is_and_not_where() {
         let line = "crates/a/src/b.rs:3:9: replace x -> bool with true";
         assert_eq!(without_place(line), "crates/a/src/b.rs: replace x -> bool with true");
+        let alike = ["a.rs:1:1: replace", "a.rs:2:1: replace", "b.rs:1:1: replace"].map(str::to_owned);
+        assert_eq!(counted(&alike).into_iter().collect::<Vec<_>>(), ["a.rs: replace ×2", "b.rs: replace"]);
     }
 
     #[test]
