@@ -198,3 +198,17 @@ pub enum KeyError {
     #[error(transparent)]
     Randomness(#[from] RandomnessUnavailable),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_says_which_provider_it_belongs_to() {
+        let local = UmkId::new("local:97d53524a8ddc2dc58cbbb5f700ca50d");
+        assert_eq!((local.is_local(), local.provider()), (true, "local-file"));
+        let kms =
+            UmkId::new("arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab");
+        assert_eq!((kms.is_local(), kms.provider()), (false, "aws-kms"));
+    }
+}
