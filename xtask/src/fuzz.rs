@@ -125,17 +125,20 @@ fn names_in(directory: &Path) -> anyhow::Result<BTreeSet<String>> {
 struct Fuzzer {
     program: PathBuf,
     home: PathBuf,
+    /// The platform that the targets are built for, this one: `x86_64-unknown-linux-gnu`, say.
+    host: String,
 }
 
 impl Fuzzer {
     fn new() -> anyhow::Result<Self> {
-        let nightly = Command::new("rustup").args(["run", "nightly", "rustc", "--version"]).output();
-        ensure!(
-            nightly.is_ok_and(|output| output.status.success()),
-            "fuzzing needs nightly Rust: rustup toolchain install nightly"
-        );
+        let nightly = Command::new("rustup").args(["run", "nightly", "rustc", "-vV"]).output();
+        let nightly = nightly.ok().filter(|output| output.status.success());
+        let nightly = nightly.context("fuzzing needs nightly Rust: rustup toolchain install nightly")?;
+        let said = String::from_utf8_lossy(&nightly.stdout);
+        let host = said.lines().find_map(|line| line.strip_prefix("host: "));
+        let host = host.context("rustc does not say what it builds for")?.to_owned();
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
-        Ok(Self { program: CARGO_FUZZ.path()?, home: crate::root().join(target).join("fuzz") })
+        Ok(Self { program: CARGO_FUZZ.path()?, home: crate::root().join(target).join("fuzz"), host })
     }
 
     /// A subcommand of cargo-fuzz, to be run in the workspace's root.
@@ -168,14 +171,23 @@ impl Fuzzer {
         Ok(())
     }
 
+    /// A target as it was built. Not `cargo fuzz run`, which would build what changed meanwhile.
+    fn target(&self, name: &str) -> Command {
+        let program = self.home.join(&self.host).join("release").join(name);
+        let mut command = Command::new(program);
+        // As cargo-fuzz sets it: one crate's statics in two of its copies are no finding.
+        command.env("ASAN_OPTIONS", "detect_odr_violation=0").current_dir(crate::root()).stdin(Stdio::null());
+        command
+    }
+
     fn run(&self, target: &str, seconds: u64) -> anyhow::Result<Ran> {
         eprintln!("{target}: {seconds} s");
         let artifacts = self.directory("artifacts", target)?;
         let before = names_in(&artifacts)?;
         let log = self.directory("logs", "")?.join(format!("{target}.log"));
-        let mut command = self.command("run");
+        let mut command = self.target(target);
         // libFuzzer writes what it finds into the first of the directories.
-        command.arg(target).arg(self.directory("corpus", target)?).arg(committed(target)).arg("--");
+        command.arg(self.directory("corpus", target)?).arg(committed(target));
         command.arg(format!("-max_total_time={seconds}")).arg(format!("-timeout={HANGS}"));
         command.arg(format!("-max_len={LONGEST}")).arg("-print_final_stats=1");
         command.arg(format!("-artifact_prefix={}/", artifacts.display()));
@@ -184,7 +196,8 @@ impl Fuzzer {
             command.arg(format!("-dict={}", dictionary.display()));
         }
         let since = Instant::now();
-        let success = command.stdout(File::create(&log)?).stderr(append(&log)?).status()?.success();
+        let success = command.stdout(File::create(&log)?).stderr(append(&log)?).status();
+        let success = success.with_context(|| format!("{target} cannot be run"))?.success();
         let said = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
         let found = names_in(&artifacts)?.difference(&before).next().map(|name| artifacts.join(name));
         let outcome = match found {
@@ -201,15 +214,11 @@ impl Fuzzer {
     fn adopt(&self, target: &str) -> anyhow::Result<()> {
         let (scratch, committed) = (self.directory("corpus", target)?, committed(target));
         let before = names_in(&committed)?;
-        let mut command = self.command("run");
+        let mut command = self.target(target);
         // By the code that is reached, not by how often: the corpus is to stay small.
-        command.arg(target).arg(&committed).arg(&scratch).args([
-            "--",
-            "-set_cover_merge=1",
-            "-use_counters=0",
-        ]);
+        command.arg(&committed).arg(&scratch).args(["-set_cover_merge=1", "-use_counters=0"]);
         command.arg(format!("-max_len={LONGEST}"));
-        let output = command.stdout(Stdio::null()).output().context("cargo-fuzz")?;
+        let output = command.stdout(Stdio::null()).output().with_context(|| target.to_owned())?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "{target} could not be merged:\n{}", last_lines(&said));
         let added = names_in(&committed)?.difference(&before).count();
