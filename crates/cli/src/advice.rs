@@ -33,6 +33,23 @@ pub(crate) fn of(failure: &Failure, config: Option<&Config>) -> Vec<String> {
             ]
         }
         Failure::Reset(ResetError::Open(OpenError::Table(error))) => of_table(error, config),
+        Failure::Reset(ResetError::KeyFile { wiped: false, .. }) => {
+            vec!["nothing was changed; move that file away, and reset again".to_owned()]
+        }
+        Failure::Reset(ResetError::KeyFile { wiped: true, .. }) => {
+            vec!["`bes init` makes the table again and goes on with that key".to_owned()]
+        }
+        Failure::Reset(ResetError::Unfinished { source, .. }) => {
+            let mut advice = match &**source {
+                OpenError::Table(error) => of_table(error, config),
+                OpenError::LocalFile(error) => of_key_file(error),
+                _ => Vec::new(),
+            };
+            advice.push(
+                "`bes init` makes what is missing; if the old table is still there, reset again".to_owned(),
+            );
+            advice
+        }
         Failure::Write(WriteError::Conflict { address, .. }) => {
             vec![format!("nothing was changed; look and decide: bes get {}", quoted(address))]
         }

@@ -130,6 +130,7 @@ impl Failure {
             Self::Reset(ResetError::NotLocalTable { .. }) => Exit::Table,
             Self::Reset(ResetError::NotLocalKey) => Exit::Key,
             Self::Reset(ResetError::Open(error)) => of_open(error),
+            Self::Reset(ResetError::Unfinished { source, .. }) => of_open(source),
             Self::Reset(_) => Exit::Other,
             Self::NotFound { .. } => Exit::NotFound,
             Self::Partial(_) => Exit::Partial,
@@ -233,6 +234,23 @@ mod tests {
         let failure =
             Failure::Write(WriteError::OutcomeUnknown { address: "a/b/c/d".into(), source: source() });
         assert_eq!(failure.exit(), Exit::Unknown);
+    }
+
+    #[test]
+    fn a_reset_that_is_not_complete_ends_as_what_stopped_it_does() {
+        let stopped = StoreError::Unavailable { operation: "DeleteTable", attempts: 5, source: "cut".into() };
+        let failure = Failure::Reset(ResetError::Unfinished {
+            table: "notes".to_owned(),
+            wiped: false,
+            old_key: Some("/keys/umk.key.old-1".into()),
+            source: Box::new(TableError::from(stopped).into()),
+        });
+        assert_eq!(failure.exit(), Exit::Service);
+        assert_eq!(
+            failure.to_string(),
+            "the reset is not complete: it is not known whether the table notes is wiped; \
+             the old key file is now /keys/umk.key.old-1"
+        );
     }
 
     #[test]

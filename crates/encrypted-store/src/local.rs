@@ -6,7 +6,7 @@ use std::{
 };
 
 use blue_address::Namespace;
-use blue_keys::{KeyProvider, LocalFile, LocalFileError};
+use blue_keys::{KeyProvider, LocalFile};
 use blue_store::{StoreError, Table, TableError};
 
 use crate::{OpenError, builder::initial_meta, keks::now_micros};
@@ -28,19 +28,52 @@ pub enum ResetError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The table is wiped, and another process made it a store again, under another key, before this one could.
-    #[error("the table {table} is wiped, but another process took it over under another key; stop it first")]
+    #[error(
+        "the table {table} is wiped, but another process took it over under another key; stop it first{}",
+        moved(old_key.as_deref())
+    )]
     Overtaken {
         /// Its name.
         table: String,
+        /// Where the file that was in the key's place is now, if there was one.
+        old_key: Option<PathBuf>,
     },
-    /// The old key file could not be put aside. If it is a key file at all, the table is wiped already.
-    #[error("the old key file {} could not be moved", path.display())]
+    /// What is in the key's place could not be put aside, and is there still.
+    #[error(
+        "{}the old key file {} could not be moved",
+        if *wiped { "the table is wiped, but " } else { "" }, path.display()
+    )]
     KeyFile {
         /// The key file.
         path: PathBuf,
+        /// Whether the table is wiped. If not, nothing was changed. If it is, the file holds a usable key.
+        wiped: bool,
         /// What the system said.
         source: io::Error,
     },
+    /// The reset was begun. [`crate::Builder::init`] makes what is missing; if the table is there still, another reset
+    /// does it all.
+    #[error(
+        "the reset is not complete: {}{}",
+        if *wiped { format!("the table {table} is wiped") }
+        else { format!("it is not known whether the table {table} is wiped") },
+        moved(old_key.as_deref())
+    )]
+    Unfinished {
+        /// The name of the table.
+        table: String,
+        /// Whether the table is wiped. If not, its deletion failed, or was done and the answer lost.
+        wiped: bool,
+        /// Where the file that was in the key's place is now, if it was moved.
+        old_key: Option<PathBuf>,
+        /// What went wrong.
+        source: Box<OpenError>,
+    },
+}
+
+/// The end of a sentence.
+fn moved(old_key: Option<&Path>) -> String {
+    old_key.map(|path| format!("; the old key file is now {}", path.display())).unwrap_or_default()
 }
 
 impl From<TableError> for ResetError {
@@ -52,12 +85,6 @@ impl From<TableError> for ResetError {
 impl From<StoreError> for ResetError {
     fn from(error: StoreError) -> Self {
         Self::Open(TableError::from(error).into())
-    }
-}
-
-impl From<LocalFileError> for ResetError {
-    fn from(error: LocalFileError) -> Self {
-        Self::Open(error.into())
     }
 }
 
@@ -107,29 +134,49 @@ impl LocalReset {
     /// key's place is kept beside it under another name, since it may belong to another database.
     ///
     /// # Errors
-    /// [`ResetError`]. If the table was deleted already, [`crate::Builder::init`] completes what is missing.
+    /// [`ResetError`], which says how far it came.
     pub async fn wipe(self) -> Result<ResetReport, ResetError> {
         self.check().await?;
         // Whatever ends this half-way, `init` goes on with a missing table and a usable key, and a reset with a table
-        // and no key. With a missing table and a damaged key neither would: that file goes first.
-        let damaged = match LocalFile::open(&self.key_path) {
-            Err(LocalFileError::Malformed { .. }) => self.put_old_key_aside()?,
-            _ => None,
+        // and no key. With a missing table and a file that is no usable key neither would: that file goes first. A
+        // link that leads nowhere is one, too.
+        let unusable = match LocalFile::open(&self.key_path) {
+            Ok(_) => None,
+            Err(_) => self.put_old_key_aside(false)?,
         };
-        self.table.delete().await?;
-        let old_key = match damaged {
+        if let Err(error) = self.table.delete().await {
+            // It may be done all the same, so the file does not go back.
+            return Err(self.unfinished(false, unusable, error.into()));
+        }
+        let old_key = match unusable {
             Some(aside) => Some(aside),
-            None => self.put_old_key_aside()?,
+            None => self.put_old_key_aside(true)?,
         };
+        match self.begin_again().await {
+            Ok(true) => Ok(ResetReport { old_key, new_key: self.key_path }),
+            Ok(false) => Err(ResetError::Overtaken { table: self.table.name().to_owned(), old_key }),
+            Err(error) => Err(self.unfinished(true, old_key, error)),
+        }
+    }
+
+    /// A fresh key and an empty store. Says whether the one depends on the other.
+    async fn begin_again(&self) -> Result<bool, OpenError> {
         let key = LocalFile::create(&self.key_path)?;
         self.table.create().await?;
-        let table_id = self.table.describe().await?.and_then(|description| description.table_id);
+        let description = self.table.describe().await.map_err(TableError::from)?;
+        let table_id = description.and_then(|description| description.table_id);
         let meta = self.table.initialise(&initial_meta(&self.namespace, key.umk_id(), table_id)).await?;
         self.table.check_namespace(&meta, &self.namespace)?;
-        if meta.umk_id != key.umk_id().as_str() {
-            return Err(ResetError::Overtaken { table: self.table.name().to_owned() });
+        Ok(meta.umk_id == key.umk_id().as_str())
+    }
+
+    fn unfinished(&self, wiped: bool, old_key: Option<PathBuf>, source: OpenError) -> ResetError {
+        ResetError::Unfinished {
+            table: self.table.name().to_owned(),
+            wiped,
+            old_key,
+            source: Box::new(source),
         }
-        Ok(ResetReport { old_key, new_key: self.key_path })
     }
 
     async fn check(&self) -> Result<(), ResetError> {
@@ -143,15 +190,17 @@ impl LocalReset {
         }
     }
 
-    fn put_old_key_aside(&self) -> Result<Option<PathBuf>, ResetError> {
-        if self.key_path.symlink_metadata().is_err() {
-            return Ok(None);
+    fn put_old_key_aside(&self, wiped: bool) -> Result<Option<PathBuf>, ResetError> {
+        let failed = |source| ResetError::KeyFile { path: self.key_path.clone(), wiped, source };
+        match self.key_path.symlink_metadata() {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
         }
         let mut aside = self.key_path.clone().into_os_string();
         aside.push(format!(".old-{}", now_micros()));
         let aside = PathBuf::from(aside);
-        fs::rename(&self.key_path, &aside)
-            .map_err(|source| ResetError::KeyFile { path: self.key_path.clone(), source })?;
+        fs::rename(&self.key_path, &aside).map_err(failed)?;
         Ok(Some(aside))
     }
 }
