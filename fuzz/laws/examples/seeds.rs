@@ -289,6 +289,7 @@ fn configs() -> Seeds {
         seed("namespace-with-separator", "namespace = \"a#b\"\n"),
         seed("keys-of-kms", "keys = \"kms\"\n"),
         seed("key-file-at-home", "key_file = \"~/keys/umk.key\"\n"),
+        seed("key-file-at-home-after-two-slashes", "key_file = \"~//keys/umk.key\"\n"),
         seed("key-file-with-escapes", "key_file = \"a\\\"\\\\\\u00e9\\n\"\n"),
         seed("key-file-in-lines", "key_file = \"\"\"a\nb\"\"\"\n"),
         seed("endpoint-without-scheme", "endpoint_url = \"localhost:8000\"\n"),

@@ -1,5 +1,7 @@
 //! The configuration of `bes`: its file, the environment, its flags.
 
+mod documented;
+
 use std::{
     collections::BTreeMap,
     ffi::OsString,
@@ -10,9 +12,12 @@ use std::{
     time::Duration,
 };
 
-use blue_encrypted_store_cli::config::{Config, ConfigError, Global, Setting, Source, Surroundings};
+use blue_encrypted_store_cli::config::{
+    Config, ConfigError, Format, Global, Set, Setting, Source, Surroundings,
+};
 
-use crate::{Verdict, names::is_name};
+use self::documented::{ROWS, Row, is_valid, row_of, time};
+use crate::Verdict;
 
 const HOME: &str = "/home/user";
 const FILE: &str = "/home/user/.blue/config.toml";
@@ -21,14 +26,22 @@ const FILE: &str = "/home/user/.blue/config.toml";
 struct Given<'a> {
     file: &'a [u8],
     environment: BTreeMap<String, &'a [u8]>,
-    flags: Global,
+    flags: BTreeMap<String, String>,
+}
+
+/// Where a text was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Flag(&'static str),
+    Variable(&'static str),
+    File,
+    Default,
 }
 
 pub(crate) fn law(data: &[u8]) -> Verdict {
     let given = Given::of(data);
-    let file_alone = Given { environment: BTreeMap::new(), flags: Global::default(), ..given };
-    let verdict = of_file(&file_alone);
-    of_all(&given);
+    let verdict = of_file(&Given::file(given.file));
+    judge(&given, &given.load());
     verdict
 }
 
@@ -45,51 +58,61 @@ impl<'a> Given<'a> {
             })
         };
         let environment = pairs().collect();
-        let mut flags = Global::default();
-        for (name, value) in pairs() {
-            let text = Some(String::from_utf8_lossy(value).into_owned());
-            match &*name {
-                "table" => flags.table = text,
-                "namespace" => flags.namespace = text,
-                "key-file" => flags.key_file = text,
-                "endpoint-url" => flags.endpoint_url = text,
-                "region" => flags.region = text,
-                "output" => flags.output = text,
-                _ => {}
-            }
-        }
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        let flags = pairs().map(|(name, value)| (name, text(value))).collect();
         Self { file, environment, flags }
+    }
+
+    /// A file and nothing else.
+    fn file(file: &'a [u8]) -> Self {
+        Self { file, environment: BTreeMap::new(), flags: BTreeMap::new() }
+    }
+
+    /// The place of the file.
+    fn path(&self) -> PathBuf {
+        let named = self.environment.get("BES_CONFIG").filter(|name| !name.is_empty());
+        named.map_or(FILE.into(), |name| OsString::from_vec(name.to_vec()).into())
     }
 
     fn load(&self) -> Result<Config, ConfigError> {
         let environment =
             |name: &str| self.environment.get(name).map(|value| OsString::from_vec(value.to_vec()));
+        let place = self.path();
         // As `fs::read_to_string` has it.
         let read = |path: &Path| {
-            assert!(
-                path == Path::new(FILE) || self.environment.contains_key("BES_CONFIG"),
-                "{path:?} was read"
-            );
+            assert_eq!(path, place, "another file was read");
             String::from_utf8(self.file.to_vec()).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
         };
-        Config::from_parts(&self.flags, Surroundings { environment, home: Some(HOME.into()), read })
+        let flag = |name: &str| self.flags.get(name).cloned();
+        let flags = Global {
+            table: flag("table"),
+            namespace: flag("namespace"),
+            key_file: flag("key-file"),
+            endpoint_url: flag("endpoint-url"),
+            region: flag("region"),
+            output: flag("output"),
+            ..Global::default()
+        };
+        Config::from_parts(&flags, Surroundings { environment, home: Some(HOME.into()), read })
     }
 
-    /// The text that should win, by the documented precedence, and the name of what it comes from.
-    fn winner(
-        &self,
-        setting: Setting,
-        file: &BTreeMap<String, String>,
-    ) -> Option<(String, Option<&'static str>)> {
-        if let Some((flag, text)) = setting.flag().and_then(|flag| Some((flag, self.flags.flag(flag)?))) {
-            return Some((text.to_owned(), Some(flag)));
+    /// The text that should win, by the documented precedence, and where it stands.
+    fn winner(&self, row: &Row, file: &BTreeMap<String, String>) -> (Option<String>, Place) {
+        if let Some((flag, text)) = row.flag.and_then(|flag| Some((flag, self.flags.get(flag)?))) {
+            return (Some(text.clone()), Place::Flag(flag));
         }
-        let variable =
+        let is_set =
             |name: &&&'static str| self.environment.get(**name).is_some_and(|value| !value.is_empty());
-        if let Some(name) = setting.variables().iter().find(variable) {
-            return Some((String::from_utf8_lossy(self.environment[*name]).into_owned(), Some(*name)));
+        if let Some(name) = row.variables.iter().find(is_set) {
+            return (
+                Some(String::from_utf8_lossy(self.environment[*name]).into_owned()),
+                Place::Variable(name),
+            );
         }
-        Some((file.get(setting.name())?.clone(), None))
+        match file.get(row.name) {
+            Some(text) => (Some(text.clone()), Place::File),
+            None => (row.default.map(str::to_owned), Place::Default),
+        }
     }
 }
 
@@ -97,9 +120,7 @@ impl<'a> Given<'a> {
 type Values = (Vec<Option<String>>, PathBuf, [Duration; 3]);
 
 fn values(config: &Config) -> Values {
-    let text = |set: &Option<blue_encrypted_store_cli::config::Set<String>>| {
-        set.as_ref().map(|set| set.value.clone())
-    };
+    let text = |set: &Option<Set<String>>| set.as_ref().map(|set| set.value.clone());
     let texts = vec![
         Some(config.table.value.clone()),
         Some(config.namespace.value.to_string()),
@@ -116,57 +137,100 @@ fn values(config: &Config) -> Values {
 
 /// A file by itself: what is accepted prints back, and what is refused says where.
 fn of_file(given: &Given<'_>) -> Verdict {
-    let text = str::from_utf8(given.file);
-    let table = text.ok().map(|text| text.parse::<toml::Table>());
     let loaded = given.load();
+    judge(given, &loaded);
     match &loaded {
-        Ok(config) => {
-            let table = table.expect("it is UTF-8").expect("it is TOML");
-            assert!(table.keys().all(|key| Setting::named(key).is_some()), "an unknown key in {table:?}");
-            assert!(table.values().all(toml::Value::is_str), "no text in {table:?}");
-            within_bounds(config);
-            prints_back(config);
-        }
-        Err(error) => {
-            assert!(error.to_string().contains(FILE), "it does not name the file: {error}");
-            refused(error, table, given.file);
-        }
+        Ok(config) => prints_back(config),
+        Err(error) => assert!(error.to_string().contains(FILE), "it does not name the file: {error}"),
     }
     Verdict::of(loaded.is_ok())
 }
 
-fn refused(error: &ConfigError, table: Option<Result<toml::Table, toml::de::Error>>, file: &[u8]) {
-    let lines = file.iter().filter(|&&byte| byte == b'\n').count() + 1;
-    let known = |key: &str| Setting::ALL.iter().any(|setting| setting.name() == key);
+/// What was made of what is given is what the documents say.
+fn judge(given: &Given<'_>, loaded: &Result<Config, ConfigError>) {
+    let table = str::from_utf8(given.file).ok().map(|text| text.parse::<toml::Table>());
+    match loaded {
+        Ok(config) => {
+            let table = table.expect("it is UTF-8").expect("it is TOML");
+            assert!(table.keys().all(|key| is_setting(key)), "an unknown key in {table:?}");
+            assert!(table.values().all(toml::Value::is_str), "no text in {table:?}");
+            accepted(given, config, &texts(table));
+        }
+        Err(error) => refused(given, error, table),
+    }
+}
+
+fn is_setting(key: &str) -> bool {
+    ROWS.iter().any(|row| row.name == key)
+}
+
+fn texts(table: toml::Table) -> BTreeMap<String, String> {
+    table.into_iter().filter_map(|(key, value)| Some((key, value.as_str()?.to_owned()))).collect()
+}
+
+fn refused(given: &Given<'_>, error: &ConfigError, table: Option<Result<toml::Table, toml::de::Error>>) {
+    let lines = lines(given.file);
+    let in_lines = |line: &usize| (1..=lines).contains(line);
     match error {
-        ConfigError::Unreadable { .. } => assert!(table.is_none()),
+        ConfigError::Unreadable { .. } => assert!(table.is_none(), "it is UTF-8"),
         ConfigError::NotToml { line, .. } => {
-            assert!((1..=lines).contains(line));
+            assert!(in_lines(line));
             assert!(table.expect("it was read").is_err(), "it is TOML");
         }
         ConfigError::Unknown { line, name, .. } => {
-            assert!((1..=lines).contains(line) && !known(name));
+            assert!(in_lines(line) && !is_setting(name));
             assert!(error.to_string().contains(&format!("{name:?}")), "{error}");
             if let Some(Ok(table)) = table {
                 assert!(table.contains_key(name));
             }
         }
         ConfigError::NotText { line, setting, .. } => {
-            assert!((1..=lines).contains(line));
-            assert!(error.to_string().contains(setting.name()));
+            let name = row_of(*setting).name;
+            assert!(in_lines(line) && error.to_string().contains(name));
             if let Some(Ok(table)) = table {
-                assert!(!table[setting.name()].is_str());
+                assert!(!table[name].is_str());
             }
+        }
+        ConfigError::NotUnicode { name } => {
+            assert!(str::from_utf8(given.environment[*name]).is_err(), "{name} is UTF-8");
         }
         ConfigError::Invalid { setting, text, place, .. } => {
             let table = table.expect("it was read").expect("its texts were understood");
-            assert_eq!(table[setting.name()].as_str(), Some(&**text));
-            assert!(matches!(place, Source::File { line, .. } if (1..=lines).contains(line)));
+            let (found, at) = given.winner(row_of(*setting), &texts(table));
+            assert_eq!(found.as_ref(), Some(text), "{error}");
+            assert!(is_from(given, at, place), "{place:?}, not {at:?}");
+            assert!(!is_valid(*setting, text), "{error}");
         }
         ConfigError::AttemptAfterDeadline { attempt_timeout, deadline } => {
-            assert!(attempt_timeout.value > deadline.value && attempt_timeout.source != Source::Default);
+            let file = texts(table.expect("it was read").expect("its texts were understood"));
+            let time_of = |setting, set: &Set<Duration>| {
+                let (text, at) = given.winner(row_of(setting), &file);
+                assert!(is_from(given, at, &set.source), "{error}");
+                assert_eq!(text.as_deref().and_then(time), Some(set.value), "{error}");
+                at
+            };
+            time_of(Setting::Deadline, deadline);
+            assert_ne!(time_of(Setting::AttemptTimeout, attempt_timeout), Place::Default);
+            assert!(attempt_timeout.value > deadline.value);
         }
-        other => panic!("no file alone leads to {other}"),
+        other => panic!("nothing that is given leads to {other}"),
+    }
+}
+
+fn lines(file: &[u8]) -> usize {
+    file.iter().filter(|&&byte| byte == b'\n').count() + 1
+}
+
+/// Whether a source is this place.
+fn is_from(given: &Given<'_>, place: Place, source: &Source) -> bool {
+    match (place, source) {
+        (Place::Flag(flag), Source::Flag(found)) => flag == *found,
+        (Place::Variable(name), Source::Environment(found)) => name == *found,
+        (Place::File, Source::File { path, line }) => {
+            *path == given.path() && (1..=lines(given.file)).contains(line)
+        }
+        (Place::Default, Source::Default) => true,
+        _ => false,
     }
 }
 
@@ -186,8 +250,7 @@ fn prints_back(config: &Config) {
             .map(|line| format!("{line}\n"))
             .collect();
     }
-    let given = Given { file: file.as_bytes(), environment: BTreeMap::new(), flags: Global::default() };
-    let again = given.load().unwrap_or_else(|error| panic!("{error}\n{file}"));
+    let again = Given::file(file.as_bytes()).load().unwrap_or_else(|error| panic!("{error}\n{file}"));
     assert_eq!(values(&again), values(config), "{file}");
 }
 
@@ -206,65 +269,96 @@ fn quoted(text: &str) -> String {
     out + "\""
 }
 
-/// All three together: the documented precedence holds, and so do the bounds, wherever a value comes from.
-fn of_all(given: &Given<'_>) {
-    let Ok(config) = given.load() else { return };
-    within_bounds(&config);
-    let file: BTreeMap<String, String> = str::from_utf8(given.file)
-        .ok()
-        .and_then(|text| text.parse::<toml::Table>().ok())
-        .into_iter()
-        .flatten()
-        .filter_map(|(key, value)| Some((key, value.as_str()?.to_owned())))
-        .collect();
-    assert_eq!(config.shown.len(), 1 + Setting::ALL.len());
-    for (setting, shown) in Setting::ALL.into_iter().zip(&config.shown[1..]) {
-        assert_eq!(shown.name, setting.name());
-        match given.winner(setting, &file) {
-            // The place of the key file is shown as it was understood.
-            Some((text, _)) if setting == Setting::KeyFile => {
-                let name = text.strip_prefix("~/").unwrap_or(&text);
-                assert!(shown.value.as_ref().is_some_and(|shown| shown.ends_with(name)), "{shown:?}");
-            }
-            Some((text, from)) => {
-                assert_eq!(shown.value.as_ref(), Some(&text));
-                assert!(from.is_none_or(|from| shown.source.trim_start_matches("--") == from), "{shown:?}");
-            }
-            None => assert!(!shown.source.contains("BES_") && !shown.source.starts_with("--"), "{shown:?}"),
-        }
-    }
-}
+/// The documented precedence holds for each setting, its text is one that it takes, and its value is what the text means.
+fn accepted(given: &Given<'_>, config: &Config, file: &BTreeMap<String, String>) {
+    assert_eq!(config.shown.len(), 1 + ROWS.len());
+    for (row, shown) in ROWS.iter().zip(&config.shown[1..]) {
+        let (text, place) = given.winner(row, file);
+        let text = text.as_deref();
+        assert!(text.is_none_or(|text| is_valid(row.setting, text)), "{} = {text:?} was taken", row.name);
+        let source = has_value(given, config, row.setting, text, place);
+        assert!(
+            source.is_none_or(|source| is_from(given, place, source)),
+            "{source:?}, not {place:?}: {row:?}"
+        );
 
-/// The bounds that are documented for accepted values.
-fn within_bounds(config: &Config) {
-    let table = &config.table.value;
-    let in_name = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
-    let is_table = (3..=255).contains(&table.len()) && table.bytes().all(in_name);
-    assert!(is_table || table.starts_with("arn:"), "{table:?}");
-    assert!(is_name(config.namespace.value.as_str()));
-    for region in [&config.region, &config.writer_region].into_iter().flatten() {
-        let region = &region.value;
-        assert!(
-            !region.is_empty() && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
-            "{region:?}"
-        );
-    }
-    if let Some(url) = &config.endpoint_url {
-        let host = url.value.split_once("://").map(|(scheme, host)| {
-            assert!(matches!(scheme, "http" | "https"));
-            host
-        });
-        assert!(
-            host.is_some_and(|host| !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic())),
-            "{url:?}"
-        );
-    }
-    for time in [&config.kek_ttl, &config.attempt_timeout, &config.deadline] {
-        assert!(
-            (Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60)).contains(&time.value),
-            "{time:?}"
-        );
+        assert_eq!(shown.name, row.name);
+        if row.setting == Setting::KeyFile {
+            // Its place is shown as it was understood.
+            assert_eq!(shown.value, Some(config.key_file.value.display().to_string()));
+        } else {
+            assert_eq!(shown.value.as_deref(), text);
+        }
+        match place {
+            Place::Flag(flag) => assert_eq!(shown.source, format!("--{flag}")),
+            Place::Variable(name) => assert_eq!(shown.source, name),
+            Place::File => {
+                assert!(shown.source.starts_with(&format!("{}:", given.path().display())), "{shown:?}")
+            }
+            Place::Default => {
+                assert!(!shown.source.contains("BES_") && !shown.source.starts_with("--"), "{shown:?}")
+            }
+        }
     }
     let attempt = &config.attempt_timeout;
     assert!(attempt.value <= config.deadline.value || attempt.source == Source::Default);
+}
+
+/// Asserts that a setting has the value that its text means, and gives back where the configuration says it is from.
+fn has_value<'c>(
+    given: &Given<'_>,
+    config: &'c Config,
+    setting: Setting,
+    text: Option<&str>,
+    place: Place,
+) -> Option<&'c Source> {
+    let optional = |set: &'c Option<Set<String>>| {
+        (set.as_ref().map(|set| &*set.value) == text, set.as_ref().map(|set| &set.source))
+    };
+    let timed = |set: &'c Set<Duration>| (text.and_then(time) == Some(set.value), Some(&set.source));
+    let (is_right, source) = match setting {
+        Setting::Table => (text == Some(&config.table.value), Some(&config.table.source)),
+        Setting::Namespace => (text == Some(config.namespace.value.as_str()), Some(&config.namespace.source)),
+        // There is but one, and nothing of it in the configuration.
+        Setting::Keys => (text == Some("local"), None),
+        Setting::KeyFile => {
+            let path = key_file(given, text.unwrap_or_default(), place);
+            (config.key_file.value == path, Some(&config.key_file.source))
+        }
+        Setting::EndpointUrl => optional(&config.endpoint_url),
+        Setting::Region => optional(&config.region),
+        Setting::WriterRegion => optional(&config.writer_region),
+        Setting::Log => optional(&config.log),
+        Setting::KekTtl => timed(&config.kek_ttl),
+        Setting::AttemptTimeout => timed(&config.attempt_timeout),
+        Setting::Deadline => timed(&config.deadline),
+        Setting::Padding => {
+            let named = format!("{:?}", config.padding.value).to_lowercase();
+            (text == Some(&named), Some(&config.padding.source))
+        }
+        Setting::Output => {
+            let named = match config.output.value {
+                Format::Json => "json",
+                Format::Text => "text",
+            };
+            (text == Some(named), Some(&config.output.source))
+        }
+    };
+    assert!(is_right, "{setting:?} is not {text:?}: {config:?}");
+    source
+}
+
+/// "`~/` in `key_file` is the home directory", and "a relative `key_file` starts where the file is".
+fn key_file(given: &Given<'_>, text: &str, place: Place) -> PathBuf {
+    let mut path = match (text.strip_prefix("~/"), place) {
+        (Some(rest), _) => return format!("{HOME}/{rest}").into(),
+        (None, Place::File) if !text.starts_with('/') => given.path(),
+        (None, _) => return text.into(),
+    };
+    // The root is no file, and is in no directory.
+    if !path.pop() {
+        path.clear();
+    }
+    path.push(text);
+    path
 }

@@ -257,7 +257,8 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
         let found = found
             .unwrap_or_else(|| Set { value: "~/.blue/keys/umk.key".to_owned(), source: Source::Default });
         let path = match (found.value.strip_prefix("~/"), &self.home, &found.source) {
-            (Some(rest), Some(home), _) => home.join(rest),
+            // Joined as it is, `/keys` after `~/` would lead out of the home directory.
+            (Some(rest), Some(home), _) => home.join(rest.trim_start_matches('/')),
             (Some(_), None, _) => return Err(ConfigError::NoHome),
             (None, _, Source::File { path, .. }) => path.parent().unwrap_or(Path::new("")).join(&found.value),
             (None, ..) => PathBuf::from(&found.value),
