@@ -4,6 +4,9 @@ use std::process::{Command, Output, Stdio};
 
 use blue_testkit::DynamoDb;
 use blue_tests::Sandbox;
+use tokio::time;
+
+use crate::gate::PATIENCE;
 
 /// What a run left behind.
 #[derive(Debug)]
@@ -27,7 +30,10 @@ pub(crate) fn command(sandbox: &Sandbox, endpoint: &str, arguments: &[&str]) -> 
 pub(crate) async fn run(sandbox: &Sandbox, arguments: &[&str]) -> Ran {
     let command = command(sandbox, DynamoDb::shared().endpoint(), arguments);
     let mut command = tokio::process::Command::from(command);
-    let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().await.unwrap();
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
+    let ended = time::timeout(PATIENCE, output).await;
+    let ended = ended.unwrap_or_else(|_| panic!("bes {arguments:?} had not ended after {PATIENCE:?}"));
+    let Output { status, stdout, stderr } = ended.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
 }

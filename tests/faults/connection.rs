@@ -8,15 +8,16 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use blue_encrypted_store::Deadlines;
+use blue_testkit::DynamoDb;
 use blue_tests::{Fate, Proxy, Request, Sandbox};
 use fastrand::Rng;
 use tokio::time;
 
-use crate::{database::Running, gate::PATIENCE};
+use crate::database::{Running, all_arrived, check};
 
 /// How many acknowledgements the load must come to in spite of all.
 const ACKNOWLEDGEMENTS: u64 = 400;
@@ -33,69 +34,142 @@ pub(crate) async fn live(seed: u64) {
     sandbox.store().await;
 
     let failing = Arc::new(AtomicBool::new(false));
-    let harm = Arc::new(Mutex::new((rng, BTreeMap::<&str, u32>::new())));
-    let (switch, dealer) = (failing.clone(), harm.clone());
+    let dealer = Arc::new(Mutex::new(Dealer::new(rng)));
+    let (switch, deal) = (failing.clone(), dealer.clone());
     let proxy = Proxy::start(move |request| {
-        let drawn = switch.load(SeqCst).then(|| {
-            let (rng, counts) = &mut *dealer.lock().unwrap();
-            let (name, wait, fate) = draw(rng, &request);
-            *counts.entry(name).or_default() += 1;
-            (wait, fate)
-        });
+        let dealt = switch.load(SeqCst).then(|| deal.lock().unwrap().deal(&request));
         async move {
-            let Some((wait, fate)) = drawn else { return Fate::Forward };
+            let Some((wait, fate)) = dealt else { return Fate::Forward };
             time::sleep(wait).await;
             fate
         }
     })
     .await;
-    let through = sandbox.builder().client(proxy.client(&sandbox.client));
+    // Its opening is not under test. Its client is its own, so that its connections end with it.
+    let through = sandbox.builder().client(proxy.client(&DynamoDb::shared().client().await));
     let store = through.deadlines(DEADLINES).open().await.unwrap();
     failing.store(true, SeqCst);
-    let running = Running::start(store, load, PATIENCE);
+    let running = Running::start(store, load, DEADLINES);
     running.acknowledge(ACKNOWLEDGEMENTS).await;
+    let never = || dealer.lock().unwrap().never();
+    for _ in 0..ACKNOWLEDGEMENTS * 4 {
+        if never().is_empty() && running.not_done() > 0 {
+            break;
+        }
+        running.acknowledge(1).await;
+    }
+    assert!(never().is_empty(), "faults that never came about: {:?}", never());
+    assert!(running.not_done() > 0, "no operation failed for good");
     let mut ledger = running.stop().await;
+    all_arrived(&proxy).await;
 
-    let findings = ledger.check(&sandbox.store().await, &sandbox.scan().await).await;
+    let findings = check(&mut ledger, &sandbox.store().await, &sandbox.scan().await).await;
     assert!(findings.is_empty(), "seed {seed}:\n{findings}");
-    let counts = harm.lock().unwrap().1.clone();
-    let never: Vec<_> = FAULTS.iter().filter(|name| !counts.contains_key(**name)).collect();
-    assert!(never.is_empty(), "faults that never came about: {never:?}");
-    let acknowledged = ledger.acknowledged();
+    let counts = dealer.lock().unwrap().counts.clone();
+    let (acknowledged, not_done) = (ledger.acknowledged(), ledger.not_done());
     say!(
-        "connection (seed {seed}): {counts:?}: 0 lost, 0 torn, {acknowledged} acknowledged operations checked"
+        "connection (seed {seed}): {counts:?}: 0 lost, 0 torn, {acknowledged} acknowledged operations checked, \
+         {not_done} not done"
     );
 }
 
-const FAULTS: [&str; 8] =
-    ["lost", "unanswered", "cut", "late", "dribbled", "silent", "throttled", "contended"];
+/// What becomes of a hundred requests. Nothing is left to luck but their order.
+const DECK: [(&str, usize); 9] = [
+    ("lost", 4),
+    ("unanswered", 4),
+    ("cut", 4),
+    ("late", 4),
+    ("dribbled", 3),
+    ("silent", 1),
+    ("throttled", 5),
+    ("contended", 5),
+    (FORWARDED, 70),
+];
+const FORWARDED: &str = "forwarded";
+/// While everything is throttled.
+const SPELL: &str = "spell";
 
-/// What becomes of a request, after what wait: of ten, seven go through.
-fn draw(rng: &mut Rng, request: &Request) -> (&'static str, Duration, Fate) {
-    let wait = Duration::from_millis(rng.u64(0..1_200));
-    let at_once = Duration::ZERO;
-    let throttled = match rng.u8(0..4) {
+struct Dealer {
+    rng: Rng,
+    deck: Vec<&'static str>,
+    /// How many requests come before the next spell, and when the last one ends.
+    before_spell: u32,
+    spell_ends: Option<Instant>,
+    counts: BTreeMap<&'static str, u32>,
+}
+
+impl Dealer {
+    fn new(mut rng: Rng) -> Self {
+        let before_spell = rng.u32(100..300);
+        Self { rng, deck: Vec::new(), before_spell, spell_ends: None, counts: BTreeMap::new() }
+    }
+
+    /// The faults that were not dealt yet.
+    fn never(&self) -> Vec<&'static str> {
+        let all = DECK.map(|(name, _)| name).into_iter().chain([SPELL]);
+        all.filter(|name| !self.counts.contains_key(name)).collect()
+    }
+
+    /// What becomes of a request, after what wait.
+    fn deal(&mut self, request: &Request) -> (Duration, Fate) {
+        let name = self.draw(request);
+        *self.counts.entry(name).or_default() += 1;
+        let wait = Duration::from_millis(self.rng.u64(0..1_200));
+        let at_once = Duration::ZERO;
+        match name {
+            "lost" => (at_once, Fate::LoseRequest),
+            "unanswered" => (at_once, Fate::LoseAnswer),
+            "cut" => (at_once, Fate::CutAnswer),
+            "late" => (wait, Fate::Forward),
+            "dribbled" => (at_once, Fate::SlowAnswer(wait)),
+            "silent" => (at_once, Fate::Silence),
+            "throttled" => (at_once, throttled(self.rng.u8(0..4))),
+            "contended" => (at_once, contended(request, self.rng.u8(0..3))),
+            // Nothing that may have been carried out, so that it is known in the end that it was not.
+            SPELL => (at_once, throttled(self.rng.u8(0..3))),
+            _ => (at_once, Fate::Forward),
+        }
+    }
+
+    fn draw(&mut self, request: &Request) -> &'static str {
+        if self.spell_ends.is_some_and(|ends| Instant::now() < ends) {
+            return SPELL;
+        }
+        if self.before_spell == 0 {
+            self.before_spell = self.rng.u32(400..800);
+            // What begins with it does not outlast it.
+            let length = DEADLINES.operation + Duration::from_millis(self.rng.u64(200..1_000));
+            self.spell_ends = Some(Instant::now() + length);
+            return SPELL;
+        }
+        self.before_spell -= 1;
+        if self.deck.is_empty() {
+            self.deck = DECK.iter().flat_map(|&(name, count)| std::iter::repeat_n(name, count)).collect();
+            self.rng.shuffle(&mut self.deck);
+        }
+        let is_write = ["TransactWriteItems", "PutItem"].contains(&request.operation.as_str());
+        match self.deck.pop() {
+            // Reads contend with nothing.
+            Some("contended") if !is_write => "throttled",
+            card => card.unwrap_or(FORWARDED),
+        }
+    }
+}
+
+fn throttled(draw: u8) -> Fate {
+    match draw {
         0 => refusal(400, "ProvisionedThroughputExceededException"),
         1 => refusal(400, "ThrottlingException"),
         2 => refusal(400, "RequestLimitExceeded"),
         _ => refusal(500, "InternalServerError"),
-    };
-    let contended = match (request.operation.as_str(), rng.u8(0..3)) {
+    }
+}
+
+fn contended(request: &Request, draw: u8) -> Fate {
+    match (request.operation.as_str(), draw) {
         ("TransactWriteItems", 0) => refusal(400, "TransactionInProgressException"),
         ("TransactWriteItems", draw) => cancellation(request, draw == 1),
-        ("PutItem", _) => refusal(400, "TransactionConflictException"),
-        _ => return ("forwarded", at_once, Fate::Forward),
-    };
-    match rng.u8(0..100) {
-        0..4 => ("lost", at_once, Fate::LoseRequest),
-        4..8 => ("unanswered", at_once, Fate::LoseAnswer),
-        8..12 => ("cut", at_once, Fate::CutAnswer),
-        12..16 => ("late", wait, Fate::Forward),
-        16..19 => ("dribbled", at_once, Fate::SlowAnswer(wait)),
-        19..20 => ("silent", at_once, Fate::Silence),
-        20..25 => ("throttled", at_once, throttled),
-        25..30 => ("contended", at_once, contended),
-        _ => ("forwarded", at_once, Fate::Forward),
+        _ => refusal(400, "TransactionConflictException"),
     }
 }
 

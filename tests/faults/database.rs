@@ -4,17 +4,20 @@
 //! and which goes and comes back with it, so that connections are refused in between.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
     time::{Duration, Instant},
 };
 
-use blue_encrypted_store::{Builder, EncryptedStore, LocalFile};
+use blue_encrypted_store::{Builder, Deadlines, EncryptedStore, LocalFile};
 use blue_testkit::Durable;
-use blue_tests::{Event, Fate, Ledger, Load, Proxy, scan};
+use blue_tests::{Event, Fate, Findings, Item, Ledger, Load, Proxy, scan};
 use tokio::{sync::watch, time};
 
 use crate::{
-    gate::PATIENCE,
+    gate::{PATIENCE, was_killed},
     plan::{Life, Tally},
 };
 
@@ -29,29 +32,46 @@ pub(crate) async fn live(life: &mut Life, tally: &mut Tally) {
     let at = proxy.endpoint().trim_start_matches("http://").to_owned();
     let builder = |client| -> Builder {
         let keys = LocalFile::open_or_create(directory.path().join("keys/umk.key")).unwrap();
-        EncryptedStore::builder().table(TABLE).client(client).keys(keys)
+        EncryptedStore::builder().table(TABLE).client(client).keys(keys).deadlines(Deadlines::default())
     };
     let store = builder(proxy.client(&server.client())).init().await.unwrap();
 
-    let running = Running::start(store, life.rng.u64(..), PATIENCE);
+    let running = Running::start(store, life.rng.u64(..), Deadlines::default());
+    let mut before = Vec::new();
     for _ in 0..life.kills {
         running.acknowledge(life.rng.u64(0..100)).await;
         time::sleep(Duration::from_micros(life.rng.u64(0..4_000))).await;
-        server.kill();
-        drop(proxy);
+        let ended = server.kill();
+        assert!(ended.is_some_and(was_killed), "the database had ended by itself: {ended:?}");
+        running.kills.fetch_add(1, SeqCst);
+        proxy.refuse();
+        before.push(proxy);
         time::sleep(Duration::from_millis(life.rng.u64(0..500))).await;
         server.restart().await.unwrap();
         proxy = self::proxy(&at, server.endpoint()).await;
         running.acknowledge(AGAIN).await;
     }
     let mut ledger = running.stop().await;
+    for proxy in before.into_iter().chain([proxy]) {
+        all_arrived(&proxy).await;
+    }
 
     let items = scan(&server.client(), TABLE).await;
     let fresh = builder(server.client()).open().await.unwrap();
-    let findings = ledger.check(&fresh, &items).await;
+    let findings = check(&mut ledger, &fresh, &items).await;
     assert!(findings.is_empty(), "{findings}");
     tally.checked(ledger.acknowledged());
     (0..life.kills).for_each(|_| tally.survived());
+}
+
+/// [`Ledger::check`], which must end.
+pub(crate) async fn check(ledger: &mut Ledger, store: &EncryptedStore, items: &[Item]) -> Findings {
+    time::timeout(PATIENCE, ledger.check(store, items)).await.expect("what is there can be read")
+}
+
+/// Waits until nothing is on its way through a proxy whose clients are gone.
+pub(crate) async fn all_arrived(proxy: &Proxy) {
+    time::timeout(PATIENCE, proxy.drained()).await.expect("every connection ends with its client");
 }
 
 async fn proxy(listen_at: &str, upstream: &str) -> Proxy {
@@ -71,14 +91,19 @@ async fn proxy(listen_at: &str, upstream: &str) -> Proxy {
 
 /// A load in this process.
 pub(crate) struct Running {
+    /// See [`Load::kills`].
+    pub(crate) kills: Arc<AtomicU64>,
     ledger: Arc<Mutex<Ledger>>,
     acknowledged: watch::Receiver<u64>,
     stop: watch::Sender<bool>,
     load: tokio::task::JoinHandle<()>,
+    /// Of one operation.
+    patience: Duration,
 }
 
 impl Running {
-    pub(crate) fn start(store: EncryptedStore, seed: u64, patience: Duration) -> Self {
+    /// On a store that has these deadlines.
+    pub(crate) fn start(store: EncryptedStore, seed: u64, deadlines: Deadlines) -> Self {
         let ledger = Arc::new(Mutex::new(Ledger::default()));
         let (count, acknowledged) = watch::channel(0);
         let noted = ledger.clone();
@@ -88,28 +113,39 @@ impl Running {
             count.send_modify(|count| *count += u64::from(done));
         });
         let (stop, stopped) = watch::channel(false);
-        let load = tokio::spawn(Load { store, journal, seed, patience }.run(stopped));
-        Self { ledger, acknowledged, stop, load }
+        let (patience, kills) = (Load::patience(deadlines), Arc::<AtomicU64>::default());
+        let load = Load { store, journal, seed, patience, kills: kills.clone() };
+        let load = tokio::spawn(load.run(stopped));
+        Self { kills, ledger, acknowledged, stop, load, patience }
     }
 
-    /// Waits for so many more acknowledgements.
+    /// Waits for so many more acknowledgements, for each as long as one operation may take to fail and the next to
+    /// succeed.
     pub(crate) async fn acknowledge(&self, more: u64) {
         let mut acknowledged = self.acknowledged.clone();
-        let goal = *acknowledged.borrow() + more;
-        let reached = acknowledged.wait_for(|&count| count >= goal);
-        match time::timeout(PATIENCE, reached).await {
-            Ok(reached) => drop(reached.expect("the load goes on until it is stopped")),
-            Err(_) => {
-                panic!("no {more} acknowledgements in {PATIENCE:?}: {:#?}", self.ledger.lock().unwrap())
+        let goal = *acknowledged.borrow_and_update() + more;
+        let mut reached = goal - more;
+        while reached < goal {
+            let next = acknowledged.wait_for(|&count| count > reached);
+            match time::timeout(self.patience * 2, next).await {
+                Ok(next) => reached = *next.expect("the load goes on until it is stopped"),
+                Err(_) => {
+                    panic!("{reached} acknowledgements, and no more: {:#?}", self.ledger.lock().unwrap())
+                }
             }
         }
+    }
+
+    /// How many operations ended with an error that says that nothing was written.
+    pub(crate) fn not_done(&self) -> u64 {
+        self.ledger.lock().unwrap().not_done()
     }
 
     /// Lets every operation end, and gives back what they came to.
     pub(crate) async fn stop(self) -> Ledger {
         self.stop.send_replace(true);
-        // Each operation ends within its own patience, and there is one a task.
-        time::timeout(PATIENCE * 3, self.load).await.expect("nothing hangs").unwrap();
+        // A step is four operations at most, each of which ends within its own patience.
+        time::timeout(self.patience * 5, self.load).await.expect("nothing hangs").unwrap();
         std::mem::take(&mut self.ledger.lock().unwrap())
     }
 }

@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::plan::Moment;
 
-/// How long anything may take that is not a deadline's business. A busy machine needs a fraction of it.
+/// How long anything may take that is not one operation with a deadline. A busy machine needs a fraction of it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Gate {
@@ -27,31 +27,41 @@ pub(crate) struct Gate {
 #[derive(Default)]
 struct State {
     watch: Mutex<Watch>,
-    reached: Notify,
+    /// A request came.
+    began: Notify,
+    reached: Arc<Notify>,
 }
 
 #[derive(Default)]
 enum Watch {
     #[default]
     Open,
-    /// This many more, and then one with this fate.
-    Counting(u32, Fate),
+    /// This many more, and then the one that is not answered.
+    Counting {
+        left: u32,
+        carried_out: bool,
+    },
     Shut,
 }
 
 impl State {
     fn judge(&self) -> Fate {
+        self.began.notify_one();
         let mut watch = self.watch.lock().unwrap();
         match &mut *watch {
             Watch::Open => Fate::Forward,
             Watch::Shut => Fate::LoseRequest,
-            Watch::Counting(0, fate) => {
-                let fate = fate.clone();
+            Watch::Counting { left: 0, carried_out: true } => {
+                *watch = Watch::Open;
+                // Its reader is killed at what it tells, or dies of its own patience.
+                Fate::HeldAnswer(self.reached.clone())
+            }
+            Watch::Counting { left: 0, carried_out: false } => {
                 *watch = Watch::Open;
                 self.reached.notify_one();
-                fate
+                Fate::Silence
             }
-            Watch::Counting(left, _) => {
+            Watch::Counting { left, .. } => {
                 *left -= 1;
                 Fate::Forward
             }
@@ -71,19 +81,21 @@ impl Gate {
         self.proxy.endpoint()
     }
 
-    /// Waits for a moment that begins now. `acknowledged` counts.
+    /// Waits for a moment. What it counts begins now; its clock at the first request, if none has come yet.
+    /// `acknowledged` counts acknowledgements.
     pub(crate) async fn reach(&self, moment: Moment, acknowledged: &mut watch::Receiver<u64>) {
         match moment {
-            Moment::Clock(after) => time::sleep(after).await,
+            Moment::Clock(after) => {
+                self.state.began.notified().await;
+                time::sleep(after).await;
+            }
             Moment::Acknowledged(count, after) => {
                 // No sender, nothing more to come: whoever kills then sees that it ended.
                 let _ = acknowledged.wait_for(|&acknowledged| acknowledged >= count).await;
                 time::sleep(after).await;
             }
             Moment::Request { before, carried_out } => {
-                // The rest of the answer never comes: its reader is dead before.
-                let fate = if carried_out { Fate::SlowAnswer(PATIENCE) } else { Fate::Silence };
-                *self.state.watch.lock().unwrap() = Watch::Counting(before, fate);
+                *self.state.watch.lock().unwrap() = Watch::Counting { left: before, carried_out };
                 self.state.reached.notified().await;
             }
         }

@@ -2,15 +2,15 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, iter, process::Stdio, time::Duration};
 
-use blue_encrypted_store::Payload;
+use blue_encrypted_store::{Attributes, Entry, Payload};
 use blue_tests::{Sandbox, half_there};
 use fastrand::Rng;
 use futures::TryStreamExt;
-use tokio::{process::Command, sync::watch};
+use tokio::{process::Command, sync::watch, time};
 
 use crate::{
     bes,
-    gate::{Gate, was_killed},
+    gate::{Gate, PATIENCE, was_killed},
     plan::{Life, Moment, Tally},
 };
 
@@ -25,12 +25,14 @@ pub(crate) async fn live(life: &mut Life, tally: &mut Tally) {
     sandbox.store().await;
     let mut expected = Records::new();
     for _ in 0..life.kills {
-        kill_and_repeat(&sandbox, &mut life.rng, &mut expected, tally).await;
+        // How many tries it takes is not to change the next kill.
+        kill_and_repeat(&sandbox, life.rng.fork(), &mut expected, tally).await;
         tally.survived();
     }
 }
 
-async fn kill_and_repeat(sandbox: &Sandbox, rng: &mut Rng, expected: &mut Records, tally: &mut Tally) {
+async fn kill_and_repeat(sandbox: &Sandbox, mut rng: Rng, expected: &mut Records, tally: &mut Tally) {
+    let rng = &mut rng;
     for attempt in 0..TRIES {
         let lines = lines(rng);
         let path = sandbox.key_path().with_file_name("in.jsonl");
@@ -58,10 +60,12 @@ async fn kill_and_repeat(sandbox: &Sandbox, rng: &mut Rng, expected: &mut Record
         let ran = bes::run(sandbox, &arguments).await.succeeded();
         let said = format!("imported {} lines\n", lines.len());
         assert!(ran.stderr.contains(&said), "{ran:#?}");
-        tally.checked(u64::try_from(lines.len()).unwrap());
         // Of lines with one id the last wins.
-        expected.extend(lines);
+        let lasting = Records::from_iter(lines);
+        let compared = u64::try_from(lasting.len()).unwrap();
+        expected.extend(lasting);
         assert_eq!(self::found(sandbox).await, *expected, "repeated after a kill at {moment:?}");
+        tally.checked(compared);
         if was_killed {
             return;
         }
@@ -95,13 +99,17 @@ fn lines(rng: &mut Rng) -> Vec<(String, String)> {
     (0..count).map(|_| line(rng)).collect()
 }
 
-/// All records, opened by a store of their own.
+/// All records, opened by a store of their own. Their attributes must be of the same line as their texts.
 async fn found(sandbox: &Sandbox) -> Records {
     let entries = sandbox.collection("t", "c").await.list_payloads(None);
-    let entries: Vec<_> = entries.try_collect().await.unwrap();
-    let text = |payload| match payload {
-        Payload::Json(text) => text.get().to_owned(),
-        Payload::Bytes(bytes) => panic!("{bytes:?}"),
+    let entries = time::timeout(PATIENCE, entries.try_collect::<Vec<_>>()).await;
+    let text = |entry: Entry<Payload>| {
+        let id = entry.key.id.to_string();
+        let Payload::Json(text) = entry.value else { panic!("{id} is no JSON") };
+        let line: serde_json::Value = serde_json::from_str(text.get()).unwrap();
+        let attributes = Attributes::new().with("turn", line["turn"].as_i64().unwrap()).unwrap();
+        assert_eq!(entry.attributes, attributes, "the attributes of {id}");
+        (id, text.get().to_owned())
     };
-    entries.into_iter().map(|entry| (entry.key.id.to_string(), text(entry.value))).collect()
+    entries.expect("what is there can be read").unwrap().into_iter().map(text).collect()
 }

@@ -9,8 +9,8 @@
 //! - `database`: DynamoDB Local, with its tables on disk, under the load of a process that goes on. It is the Java
 //!   process always, so this suite needs a Java even where `BES_SERVICES` is `docker`.
 //!
-//! A process dies at a moment of the clock, or when its n-th request has reached a proxy: before the request goes on,
-//! or after it was carried out and half of its answer came back. What it acknowledged went through a pipe, which
+//! A process dies at a moment of the clock after its first request, or when its n-th request has reached a proxy: before
+//! the request goes on, or after it was carried out and half of its answer was sent back. What it acknowledged went through a pipe, which
 //! outlives it; what it had begun may be there whole or not at all, and nothing else may.
 //!
 //! `BES_FAULT_SEED` (a number, else random) and `BES_FAULT_KILLS` (else [`plan::KILLS`]) set the plan, and both are

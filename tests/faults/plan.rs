@@ -16,8 +16,20 @@ pub(crate) enum Kind {
     Database,
 }
 
+/// As `BES_FAULT_KINDS` names it.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Writes => "writes",
+            Self::Import => "import",
+            Self::Reset => "reset",
+            Self::Database => "database",
+        })
+    }
+}
+
 /// The lives of stores, in turn, each with the number of kills it goes through.
-const CYCLE: [(Kind, u32); 4] = [(Kind::Writes, 4), (Kind::Import, 2), (Kind::Reset, 2), (Kind::Database, 1)];
+const CYCLE: [(Kind, u32); 4] = [(Kind::Writes, 4), (Kind::Import, 2), (Kind::Reset, 2), (Kind::Database, 2)];
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
@@ -44,8 +56,7 @@ impl Plan {
         let mut rng = Rng::with_seed(self.seed);
         let mut left = self.kills;
         let wanted = kinds();
-        let is_wanted = |kind| wanted.is_empty() || wanted.contains(&format!("{kind:?}").to_lowercase());
-        let cycle: Vec<_> = CYCLE.into_iter().filter(|&(kind, _)| is_wanted(kind)).collect();
+        let cycle: Vec<_> = CYCLE.into_iter().filter(|(kind, _)| wanted.contains(kind)).collect();
         let lives = cycle.iter().cycle().map_while(|&(kind, kills)| {
             let kills = kills.min(left);
             left -= kills;
@@ -60,13 +71,28 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "to repeat: BES_FAULT_SEED={} BES_FAULT_KILLS={}", self.seed, self.kills)?;
         let kinds = kinds();
-        if kinds.is_empty() { Ok(()) } else { write!(f, " BES_FAULT_KINDS={kinds}") }
+        if kinds.len() == CYCLE.len() {
+            return Ok(());
+        }
+        write!(f, " BES_FAULT_KINDS={}", names(&kinds))
     }
 }
 
-/// The kinds that are wanted, by name; all if it is empty.
-fn kinds() -> String {
-    env::var("BES_FAULT_KINDS").unwrap_or_default().to_lowercase()
+/// The kinds that are wanted: those of `BES_FAULT_KINDS`, or all.
+fn kinds() -> Vec<Kind> {
+    let all = CYCLE.map(|(kind, _)| kind);
+    let wanted = env::var("BES_FAULT_KINDS").unwrap_or_default();
+    let wanted: Vec<_> = wanted.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    if wanted.is_empty() {
+        return all.to_vec();
+    }
+    let kind = |name: &str| all.into_iter().find(|kind| kind.to_string() == name.to_lowercase());
+    let unknown = |name| panic!("BES_FAULT_KINDS names {name:?}; the kinds are {}", names(&all));
+    wanted.into_iter().map(|name| kind(name).unwrap_or_else(|| unknown(name))).collect()
+}
+
+fn names(kinds: &[Kind]) -> String {
+    kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -77,7 +103,7 @@ fn number(variable: &str) -> Option<u64> {
 /// When a process is killed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Moment {
-    /// So long after it began.
+    /// So long after its first request.
     Clock(Duration),
     /// So long after so many acknowledgements.
     Acknowledged(u64, Duration),

@@ -40,22 +40,22 @@ enum Key {
 
 pub(crate) async fn live(life: &mut Life, tally: &mut Tally) {
     for _ in 0..life.kills {
-        kill_and_repair(&mut life.rng, tally).await;
+        // How many tries it takes is not to change the next kill.
+        kill_and_repair(life.rng.fork(), tally).await;
         tally.survived();
     }
 }
 
-async fn kill_and_repair(rng: &mut Rng, tally: &mut Tally) {
+async fn kill_and_repair(mut rng: Rng, tally: &mut Tally) {
     let key = [Key::Kept, Key::Missing, Key::Changed, Key::Damaged][rng.usize(0..4)];
     for attempt in 0..TRIES {
         let before = Before::new(key).await;
         // A reset sends about a dozen requests after the yes.
         let (requests, time) = (12 >> attempt, Duration::from_millis(150) / 2_u32.pow(attempt));
-        let moment = Moment::within(rng, requests.max(1), time);
+        let moment = Moment::within(&mut rng, requests.max(1), time);
         let was_killed = reset_until(&before.sandbox, key, moment).await;
-        before.check_what_is_left(moment).await;
-        before.repair(moment).await;
-        tally.checked(RECORDS.into());
+        tally.checked(before.check_what_is_left(moment).await);
+        tally.checked(before.repair(moment).await);
         if was_killed {
             return;
         }
@@ -130,7 +130,8 @@ impl Before {
         Self { sandbox, key, items, file }
     }
 
-    async fn check_what_is_left(&self, moment: Moment) {
+    /// Says how many records it compared: none if the table is gone.
+    async fn check_what_is_left(&self, moment: Moment) -> u64 {
         self.check_keys(moment);
         let left = sorted(items(&self.sandbox).await);
         if left == self.items {
@@ -142,13 +143,14 @@ impl Before {
                     assert_eq!(inbox.get(id.to_string()).await.unwrap(), Some(note(id)), "{moment:?}");
                 }
             }
-            return;
+            return RECORDS.into();
         }
         // Nothing, or a META of a key that is there.
         let umk_ids: Vec<_> = left.iter().map(|item| item["umk_id"].as_s().unwrap().clone()).collect();
         if !left.is_empty() {
             assert_eq!(umk_ids, [self.sandbox.key().umk_id().as_str()], "{moment:?}");
         }
+        0
     }
 
     /// Every key file that was there is there, and nothing in the directory is open to others.
@@ -169,8 +171,8 @@ impl Before {
         }
     }
 
-    /// `bes init`, and if the key is lost still, the reset that it names.
-    async fn repair(&self, moment: Moment) {
+    /// `bes init`, and if the key is lost still, the reset that it names. Says how many writes it compared then.
+    async fn repair(&self, moment: Moment) -> u64 {
         let sandbox = &self.sandbox;
         let init = bes::run(sandbox, &["init"]).await;
         if init.code != Some(0) {
@@ -182,6 +184,7 @@ impl Before {
         let got = bes::run(sandbox, &["get", "bob/inbox/note/1"]).await.succeeded();
         assert_eq!(got.stdout, "2\n");
         self.check_keys(moment);
+        1
     }
 }
 

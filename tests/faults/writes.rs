@@ -11,6 +11,7 @@ use tokio::{
 };
 
 use crate::{
+    database::check,
     gate::{Gate, was_killed},
     plan::{Life, Moment, Tally},
 };
@@ -31,7 +32,7 @@ pub(crate) async fn live(life: &mut Life, tally: &mut Tally) {
         // What is there must be whole before anybody repairs it by opening.
         let before = ledger.acknowledged();
         let items = items(&sandbox).await;
-        let findings = ledger.check(&sandbox.store().await, &items).await;
+        let findings = check(&mut ledger, &sandbox.store().await, &items).await;
         assert!(findings.is_empty(), "killed at {moment:?}, after {before} acknowledgements:\n{findings}");
         tally.survived();
     }

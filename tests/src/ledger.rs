@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 
 use crate::{
     Change, Event, Item, Place, State,
-    load::{count_of, mark_of},
+    load::{is_counter, mark_of, marks_of},
 };
 
 /// What is known of a record that one task writes.
@@ -33,18 +33,45 @@ impl Known {
 }
 
 /// What is known of a counter.
-#[derive(Debug, Clone, Copy, Default)]
-struct Count {
-    acknowledged: u64,
-    /// Additions that had begun and not ended.
-    under_way: u64,
-    /// Additions whose errors say that their outcome is not known.
-    in_doubt: u64,
+#[derive(Debug, Clone, Default)]
+struct Counter {
+    /// Whether it was acknowledged that there is one.
+    exists: bool,
+    /// Creations that had begun, and are not known to have ended in nothing.
+    creations: u64,
+    /// The marks of acknowledged additions.
+    acknowledged: BTreeSet<u64>,
+    /// Those of additions that had begun and not ended, and whether it existed when they began.
+    under_way: BTreeMap<u64, bool>,
+    /// Those of additions whose errors say that their outcome is not known.
+    in_doubt: BTreeSet<u64>,
 }
 
-impl Count {
-    fn most(self) -> u64 {
-        self.acknowledged + self.under_way + self.in_doubt
+impl Counter {
+    /// What is wrong with these marks, or with there being no counter.
+    fn finding(&self, marks: Option<&BTreeSet<u64>>) -> Option<String> {
+        let Some(marks) = marks else {
+            return self.exists.then(|| format!("is gone: {self:?}"));
+        };
+        if !self.exists && self.creations == 0 {
+            return Some("is there, and nobody put it there".to_owned());
+        }
+        let lost: Vec<_> = self.acknowledged.difference(marks).collect();
+        let may_be = |mark: &u64| {
+            self.acknowledged.contains(mark)
+                || self.under_way.contains_key(mark)
+                || self.in_doubt.contains(mark)
+        };
+        let strange: Vec<_> = marks.iter().filter(|mark| !may_be(mark)).collect();
+        if lost.is_empty() && strange.is_empty() {
+            return None;
+        }
+        Some(format!("lacks {lost:?} and was given by nobody {strange:?}: {self:?}"))
+    }
+
+    fn settled(marks: Option<&BTreeSet<u64>>) -> Self {
+        let acknowledged = marks.cloned().unwrap_or_default();
+        Self { exists: marks.is_some(), acknowledged, ..Self::default() }
     }
 }
 
@@ -52,8 +79,9 @@ impl Count {
 #[derive(Debug, Default)]
 pub struct Ledger {
     records: BTreeMap<Place, Known>,
-    counters: BTreeMap<Place, Count>,
+    counters: BTreeMap<Place, Counter>,
     acknowledged: u64,
+    not_done: u64,
     wrong: Vec<String>,
 }
 
@@ -88,20 +116,40 @@ impl fmt::Display for Findings {
 impl Ledger {
     /// Takes an event in.
     pub fn note(&mut self, event: Event) {
+        self.acknowledged += u64::from(matches!(event, Event::Done(..)));
+        self.not_done += u64::from(matches!(event, Event::NotDone(..)));
         match event {
             Event::Wrong(what) => self.wrong.push(what),
-            Event::Begun(place, Change::Count) => self.counters.entry(place).or_default().under_way += 1,
-            Event::Done(place, Change::Count) => {
-                let count = self.counters.entry(place).or_default();
-                (count.under_way, count.acknowledged) = (count.under_way - 1, count.acknowledged + 1);
-                self.acknowledged += 1;
+            Event::Begun(place, Change::Create) => self.counter(place).creations += 1,
+            Event::Done(place, Change::Create) => {
+                let counter = self.counter(place);
+                (counter.exists, counter.creations) = (true, counter.creations - 1);
             }
-            Event::NotDone(place, Change::Count, _) => {
-                self.counters.entry(place).or_default().under_way -= 1;
+            Event::NotDone(place, Change::Create, _) => self.counter(place).creations -= 1,
+            // It may be there, or come to be.
+            Event::Unknown(_, Change::Create, _) => {}
+            Event::Begun(place, Change::Count(mark)) => {
+                let counter = self.counter(place);
+                counter.under_way.insert(mark, counter.exists);
             }
-            Event::Unknown(place, Change::Count, _) => {
-                let count = self.counters.entry(place).or_default();
-                (count.under_way, count.in_doubt) = (count.under_way - 1, count.in_doubt + 1);
+            Event::Done(place, Change::Count(mark)) => {
+                let counter = self.counter(place);
+                counter.under_way.remove(&mark);
+                counter.acknowledged.insert(mark);
+                counter.exists = true;
+            }
+            Event::NotDone(place, Change::Count(mark), _) => {
+                self.counter(place).under_way.remove(&mark);
+            }
+            Event::Unknown(place, Change::Count(mark), _) => {
+                let counter = self.counter(place);
+                counter.under_way.remove(&mark);
+                counter.in_doubt.insert(mark);
+            }
+            Event::Absent(place, mark) => {
+                if self.counter(place.clone()).under_way.remove(&mark) == Some(true) {
+                    self.wrong.push(format!("{place:?} was not found, where a counter was acknowledged"));
+                }
             }
             Event::Begun(place, Change::Set { from, to }) => {
                 let known = self.records.entry(place.clone()).or_default();
@@ -114,7 +162,6 @@ impl Ledger {
             Event::Done(place, Change::Set { to, .. }) => {
                 let known = self.records.entry(place).or_default();
                 *known = Known { acknowledged: to, ..Known::default() };
-                self.acknowledged += 1;
             }
             Event::NotDone(place, change @ Change::Set { .. }, error) => {
                 let known = self.records.entry(place).or_default();
@@ -135,8 +182,18 @@ impl Ledger {
         self.acknowledged
     }
 
+    /// How many operations ended with an error that says that nothing was written.
+    #[must_use]
+    pub fn not_done(&self) -> u64 {
+        self.not_done
+    }
+
+    fn counter(&mut self, place: Place) -> &mut Counter {
+        self.counters.entry(place).or_default()
+    }
+
     /// Opens all that is in the store, and compares it with what must be there. From then on what was found counts as
-    /// acknowledged, but for writes in doubt: call it when nothing is on its way any more.
+    /// acknowledged and nothing as in doubt: call it when nothing is on its way any more.
     pub async fn check(&mut self, store: &EncryptedStore, items: &[Item]) -> Findings {
         let mut findings = Findings { wrong: std::mem::take(&mut self.wrong), ..Findings::default() };
         findings.torn.extend(half_there(items));
@@ -146,50 +203,37 @@ impl Ledger {
         places.extend(self.records.keys().chain(self.counters.keys()));
         let mut settled = (BTreeMap::new(), BTreeMap::new());
         for place in places {
-            let state = found.get(place).copied();
-            if let Some(Found::Count(_)) | None = state
-                && let Some(count) = self.counters.get(place)
-            {
-                let value = match state {
-                    Some(Found::Count(value)) => value,
-                    _ => 0,
-                };
-                let (least, most) = (count.acknowledged, count.most());
-                if !(least..=most).contains(&value) {
-                    findings.lost.push(format!("{place:?} is {value}, not {least} to {most}"));
-                }
-                let settled_as = Count { acknowledged: value, under_way: 0, in_doubt: count.in_doubt };
-                settled.1.insert(place.clone(), settled_as);
-                continue;
-            }
-            let state = match state {
-                Some(Found::Mark(mark)) => Some(mark),
-                // Put there by a task that was ended before it could add to it.
-                Some(Found::Count(0)) => continue,
-                Some(Found::Count(count)) => {
-                    findings.lost.push(format!("{place:?} counts {count} that nobody added"));
-                    continue;
-                }
+            let state = match found.get(place) {
                 // Reported already.
                 Some(Found::Damaged) => continue,
-                None => None,
+                Some(Found::Counter(_)) | None if is_counter(place) => {
+                    let marks = match found.get(place) {
+                        Some(Found::Counter(marks)) => Some(marks),
+                        _ => None,
+                    };
+                    let counter = self.counters.get(place).cloned().unwrap_or_default();
+                    findings.lost.extend(counter.finding(marks).map(|what| format!("{place:?} {what}")));
+                    settled.1.insert(place.clone(), Counter::settled(marks));
+                    continue;
+                }
+                Some(Found::Counter(_)) | None => None,
+                Some(Found::Mark(mark)) => Some(*mark),
             };
             let known = self.records.get(place).cloned().unwrap_or_default();
             if !known.may_be(state) {
                 findings.lost.push(format!("{place:?} is {state:?}, and must be one of {known:?}"));
             }
-            let settled_as = Known { acknowledged: state, under_way: None, ..known };
-            settled.0.insert(place.clone(), settled_as);
+            settled.0.insert(place.clone(), Known { acknowledged: state, ..Known::default() });
         }
         (self.records, self.counters) = settled;
         findings
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Found {
     Mark(u64),
-    Count(u64),
+    Counter(BTreeSet<u64>),
     Damaged,
 }
 
@@ -231,9 +275,10 @@ async fn found(store: &EncryptedStore, findings: &mut Findings) -> BTreeMap<Plac
                     kind: entry.key.kind.to_string(),
                     id: entry.key.id.to_string(),
                 };
-                let state = match count_of(&place, &entry) {
-                    Some(count) => count.map(Found::Count),
-                    None => mark_of(&place, &entry).map(Found::Mark),
+                let state = if is_counter(&place) {
+                    marks_of(&place, &entry).map(Found::Counter)
+                } else {
+                    mark_of(&place, &entry).map(Found::Mark)
                 };
                 let state = state.unwrap_or_else(|what| {
                     unreadable(findings, what);

@@ -1,28 +1,40 @@
 //! A load of writes by several tasks at once, which note each write before it begins and when it was acknowledged.
 //!
-//! Every record belongs to one task, so that what must stand there is known to the byte; and one record a tenant
-//! counts, which all tasks change. The load is a function of its seed, but for how its tasks overlap.
+//! Every record belongs to one task, so that what must stand there is known to the byte, and its version; and each
+//! collection has counters, which all tasks add to, each addition with a mark of its own. The load is a function of its
+//! seed, but for how its tasks overlap.
 
-use std::{collections::BTreeMap, iter, sync::Arc, time::Duration};
+mod content;
+
+use std::{
+    collections::BTreeMap,
+    iter,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use blue_encrypted_store::{
-    Attributes, Collection, Delete, EncryptedStore, Entry, Key, Kind, Payload, Put, ReadError, Record,
-    RecordId, Value, WriteError, table::StoreError,
+    Collection, Deadlines, Delete, EncryptedStore, Put, ReadError, Record, WriteError, table::StoreError,
 };
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
-use serde_json::value::to_raw_value;
 use tokio::{sync::watch, task::JoinSet, time};
 
 use crate::Note;
+use content::{BYTES, content, counter, key, note, token};
+pub(crate) use content::{is_counter, mark_of, marks_of};
 
 const TASKS: u8 = 4;
 const TENANTS: u8 = 8;
-const BYTES: &str = "bytes";
-/// The id of a tenant's counter.
-const COUNTER: &str = "counter";
+/// A task goes on to the next counter after so many additions, so that none grows without end.
+const ADDITIONS: u32 = 64;
 /// After an operation that failed, so that a dead server is not asked without end.
 const PAUSE: Duration = Duration::from_millis(20);
+/// How late a busy machine may notice that a deadline has passed.
+const SLACK: Duration = Duration::from_secs(15);
 
 /// A record's address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -50,8 +62,10 @@ pub enum Change {
         /// What is to be there.
         to: State,
     },
-    /// One more.
-    Count,
+    /// A counter, put there empty unless one is there.
+    Create,
+    /// One addition to a counter, with its mark.
+    Count(u64),
 }
 
 /// What happened.
@@ -65,6 +79,8 @@ pub enum Event {
     NotDone(Place, Change, String),
     /// An error says that nobody knows. Its task leaves the place alone from then on: the write may still come.
     Unknown(Place, Change, String),
+    /// The addition of this mark found no counter, and wrote nothing.
+    Absent(Place, u64),
     /// Something that must not be.
     Wrong(String),
 }
@@ -80,11 +96,22 @@ pub struct Load {
     pub journal: Journal,
     /// What it does.
     pub seed: u64,
-    /// How long an operation may take before it counts as hanging: far more than its deadline.
+    /// How long an operation may take before it counts as hanging: see [`Load::patience`].
     pub patience: Duration,
+    /// How often the database was killed, counted up after each kill and before it is started again.
+    ///
+    /// DynamoDB Local forgets its request tokens then, which the service does not. A deletion that was carried out
+    /// before and is repeated after finds nothing, and cannot tell whose work that is.
+    pub kills: Arc<AtomicU64>,
 }
 
 impl Load {
+    /// How long an operation may take with these deadlines, on a busy machine.
+    #[must_use]
+    pub fn patience(deadlines: Deadlines) -> Duration {
+        deadlines.operation + SLACK
+    }
+
     /// Writes until `stop` is true or has no sender any more.
     ///
     /// # Panics
@@ -94,7 +121,7 @@ impl Load {
         let mut tasks = JoinSet::new();
         for number in 0..TASKS {
             let rng = Rng::with_seed(load.seed.wrapping_add(u64::from(number)));
-            let mut task = Task { load: load.clone(), number, rng, known: BTreeMap::new() };
+            let mut task = Task { load: load.clone(), number, rng, added: 0, known: BTreeMap::new() };
             let stop = stop.clone();
             tasks.spawn(async move {
                 while !*stop.borrow() && stop.has_changed().is_ok() {
@@ -108,9 +135,17 @@ impl Load {
     }
 }
 
+/// A record as it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Held {
+    mark: u64,
+    version: u64,
+}
+
 /// How an operation ended, sorted by what may then stand in the table.
 enum Outcome {
-    Done,
+    /// What it came to, if its place is one task's own.
+    Done(Option<Held>),
     NotDone(String),
     Unknown(String),
     Wrong(String),
@@ -119,7 +154,7 @@ enum Outcome {
 /// What a task knows of a place of its own.
 #[derive(Clone, Copy)]
 enum Known {
-    State(State),
+    State(Option<Held>),
     /// A write of it may still come.
     Nothing,
 }
@@ -128,6 +163,8 @@ struct Task {
     load: Arc<Load>,
     number: u8,
     rng: Rng,
+    /// How many additions it began.
+    added: u32,
     known: BTreeMap<Place, Known>,
 }
 
@@ -135,30 +172,29 @@ impl Task {
     async fn step(&mut self) {
         let place = self.draw();
         if self.rng.u8(0..8) == 0 {
-            return self.count(Place { kind: Note::KIND.into(), id: COUNTER.into(), ..place }).await;
+            let id = counter(self.added / ADDITIONS);
+            return self.count(Place { kind: Note::KIND.into(), id, ..place }).await;
         }
-        let from = match self.known.get(&place) {
-            Some(Known::State(from)) => *from,
+        let known = match self.known.get(&place) {
+            Some(Known::State(known)) => *known,
             Some(Known::Nothing) => return tokio::task::yield_now().await,
-            None => match self.read(&place).await {
-                Some(entry) => entry.map(|(mark, _)| mark),
-                None => return,
-            },
-        };
-        match (from, self.rng.u8(0..10)) {
-            (None, draw) => self.put(place, from, if draw < 5 { Put::Create } else { Put::Upsert }).await,
-            (Some(_), 0..4) => self.put(place, from, Put::Upsert).await,
-            (Some(_), 4..6) => {
+            None => {
                 let Some(found) = self.read(&place).await else { return };
-                if let (true, Some((_, version))) = (self.is_as_known(&place, from, found), found) {
-                    self.put(place, from, Put::Replace(version)).await;
-                }
+                self.known.insert(place.clone(), Known::State(found));
+                found
             }
-            (Some(mark), 6..8) if place.kind == Note::KIND => self.update(place, mark).await,
-            (Some(_), 6..9) => self.delete(place, from).await,
+        };
+        match (known, self.rng.u8(0..10)) {
+            (None, draw) => self.put(place, known, if draw < 5 { Put::Create } else { Put::Upsert }).await,
+            (Some(_), 0..4) => self.put(place, known, Put::Upsert).await,
+            (Some(held), 4..6) => self.put(place, known, Put::Replace(held.version)).await,
+            (Some(held), 6..8) if place.kind == Note::KIND => self.update(place, held).await,
+            (Some(held), 6..9) => self.delete(place, held).await,
             (Some(_), _) => {
-                if let Some(found) = self.read(&place).await {
-                    self.is_as_known(&place, from, found);
+                if let Some(found) = self.read(&place).await
+                    && found != known
+                {
+                    self.wrong(format!("{place:?} reads as {found:?} where {known:?} was acknowledged"));
                 }
             }
         }
@@ -174,78 +210,110 @@ impl Task {
         }
     }
 
-    async fn put(&mut self, place: Place, from: State, put: Put) {
-        let to = self.rng.u64(1..);
-        let (payload, attributes) = content(&place, to);
+    async fn put(&mut self, place: Place, known: Option<Held>, put: Put) {
+        let mark = self.rng.u64(1..);
+        let (payload, attributes) = content(&place, mark);
         let (at, key) = (self.collection(&place), key(&place));
-        let write = async { at.put_payload(&key, payload, attributes, put).await };
-        self.change(place, Change::Set { from, to: Some(to) }, write).await;
+        let write = async {
+            match at.put_payload(&key, payload, attributes, put).await {
+                Ok(version) => written(known, Held { mark, version }),
+                Err(error) => failed(&error),
+            }
+        };
+        self.change(place, known, Some(mark), write).await;
     }
 
-    async fn update(&mut self, place: Place, from: u64) {
-        let to = self.rng.u64(1..);
+    async fn update(&mut self, place: Place, held: Held) {
+        let mark = self.rng.u64(1..);
         let at = self.collection(&place);
         let mut seen = None;
-        let change = Change::Set { from: Some(from), to: Some(to) };
-        let write = at.update(&place.id, |note: &mut Note| {
-            seen = Some(std::mem::replace(note, self::note(&place, to)));
-        });
-        self.change(place.clone(), change, write).await;
-        if seen.is_some_and(|seen| seen != note(&place, from)) {
-            self.wrong(format!("an update of {place:?} was given something else than {from}"));
+        let write = async {
+            let updated = at.update(&place.id, |found: &mut Note| {
+                seen = Some(std::mem::replace(found, note(&place, mark)));
+            });
+            match updated.await {
+                Ok(entry) => written(Some(held), Held { mark, version: entry.version }),
+                Err(error) => failed(&error),
+            }
+        };
+        self.change(place.clone(), Some(held), Some(mark), write).await;
+        if seen.is_some_and(|seen| seen != note(&place, held.mark)) {
+            self.wrong(format!("an update of {place:?} was given something else than {held:?}"));
         }
     }
 
-    async fn delete(&mut self, place: Place, from: State) {
+    async fn delete(&mut self, place: Place, held: Held) {
         let (at, key) = (self.collection(&place), key(&place));
-        let write = async { at.delete_payload(&key, Delete::Any).await };
-        self.change(place, Change::Set { from, to: None }, write).await;
+        let kills = self.load.kills.clone();
+        let before = kills.load(SeqCst);
+        let write = async {
+            match at.delete_payload(&key, Delete::Any).await {
+                Ok(true) => Outcome::Done(None),
+                Ok(false) if kills.load(SeqCst) != before => {
+                    Outcome::Unknown("there was nothing, after a kill that may have come between".into())
+                }
+                Ok(false) => Outcome::Wrong(format!("there was nothing, where {held:?} was acknowledged")),
+                Err(error) => failed(&error),
+            }
+        };
+        self.change(place, Some(held), None, write).await;
     }
 
-    /// Adds one to the tenant's counter. Whoever finds none puts a zero there first.
+    /// Adds a mark to a counter. Whoever finds none puts one there first.
     async fn count(&mut self, place: Place) {
         let at = self.collection(&place);
         for _ in 0..2 {
-            (self.load.journal)(Event::Begun(place.clone(), Change::Count));
-            let added = at.update(&place.id, |note: &mut Note| {
-                // What is no number becomes one that is seen to be wrong.
-                note.text = note.text.parse::<u64>().map_or(u64::MAX, |count| count + 1).to_string();
-            });
-            let added = self.patiently(&place, added).await;
-            if !matches!(added, Some(Err(WriteError::NotFound { .. }))) {
-                let outcome = added.map_or(Outcome::Unknown("it hangs".into()), sort);
-                self.tell(place, Change::Count, outcome).await;
-                return;
-            }
-            let reason = "there is none yet".into();
-            (self.load.journal)(Event::NotDone(place.clone(), Change::Count, reason));
-            let zero = Note::new(&place.id, "0");
-            match self.patiently(&place, at.put_if(&zero, Put::Create)).await {
-                None | Some(Ok(_) | Err(WriteError::Conflict { .. })) => {}
-                Some(Err(error)) => match sort::<()>(Err(error)) {
-                    Outcome::Wrong(what) => self.wrong(format!("{place:?}: {what}")),
-                    _ => return time::sleep(PAUSE).await,
-                },
-            }
+            let mark = self.rng.u64(1..);
+            self.added += 1;
+            let change = Change::Count(mark);
+            (self.load.journal)(Event::Begun(place.clone(), change));
+            let added = at.update(&place.id, |note: &mut Note| note.text.push_str(&token(mark)));
+            let outcome = match self.patiently(&place, added).await {
+                Some(Err(WriteError::NotFound { .. })) => {
+                    (self.load.journal)(Event::Absent(place.clone(), mark));
+                    if self.create(&place).await {
+                        continue;
+                    }
+                    return;
+                }
+                Some(Ok(_)) => Outcome::Done(None),
+                // Others write to it too: an addition of theirs that nobody waited for any more may still have come.
+                Some(Err(error @ WriteError::Conflict { .. })) => Outcome::NotDone(chain(&error)),
+                Some(Err(error)) => failed(&error),
+                None => hanging(),
+            };
+            return self.tell(place, change, outcome).await;
         }
     }
 
-    /// A write of a place of this task's own.
-    async fn change<T>(
+    /// Puts an empty counter there, unless one is there. Says whether one is there for certain.
+    async fn create(&self, place: &Place) -> bool {
+        (self.load.journal)(Event::Begun(place.clone(), Change::Create));
+        let (at, empty) = (self.collection(place), Note::new(&place.id, ""));
+        let outcome = match self.patiently(place, at.put_if(&empty, Put::Create)).await {
+            Some(Ok(_) | Err(WriteError::Conflict { .. })) => Outcome::Done(None),
+            Some(Err(error)) => failed(&error),
+            None => hanging(),
+        };
+        let is_there = matches!(outcome, Outcome::Done(_));
+        self.tell(place.clone(), Change::Create, outcome).await;
+        is_there
+    }
+
+    /// A write of a place of this task's own, which makes this of what is known.
+    async fn change(
         &mut self,
         place: Place,
-        change: Change,
-        write: impl Future<Output = Result<T, WriteError>>,
+        known: Option<Held>,
+        to: State,
+        write: impl Future<Output = Outcome>,
     ) {
+        let change = Change::Set { from: known.map(|held| held.mark), to };
         (self.load.journal)(Event::Begun(place.clone(), change));
-        let outcome = match self.patiently(&place, write).await {
-            Some(result) => sort(result),
-            None => Outcome::Unknown("it hangs".into()),
-        };
-        let Change::Set { from, to } = change else { return };
+        let outcome = self.patiently(&place, write).await.unwrap_or_else(hanging);
         let known = match outcome {
-            Outcome::Done => Known::State(to),
-            Outcome::NotDone(_) => Known::State(from),
+            Outcome::Done(now) => Known::State(now),
+            Outcome::NotDone(_) => Known::State(known),
             Outcome::Unknown(_) | Outcome::Wrong(_) => Known::Nothing,
         };
         self.known.insert(place.clone(), known);
@@ -254,7 +322,7 @@ impl Task {
 
     async fn tell(&self, place: Place, change: Change, outcome: Outcome) {
         let event = match outcome {
-            Outcome::Done => return (self.load.journal)(Event::Done(place, change)),
+            Outcome::Done(_) => return (self.load.journal)(Event::Done(place, change)),
             Outcome::NotDone(why) => Event::NotDone(place, change, why),
             Outcome::Unknown(why) => Event::Unknown(place, change, why),
             Outcome::Wrong(what) => {
@@ -266,13 +334,13 @@ impl Task {
         time::sleep(PAUSE).await;
     }
 
-    /// What is there, with its version, if it can be read now.
-    async fn read(&self, place: &Place) -> Option<Option<(u64, u64)>> {
+    /// What is there, if it can be read now.
+    async fn read(&self, place: &Place) -> Option<Option<Held>> {
         let (at, key) = (self.collection(place), key(place));
         match self.patiently(place, at.get_payload(&key)).await? {
             Ok(None) => Some(None),
             Ok(Some(entry)) => match mark_of(place, &entry) {
-                Ok(mark) => Some(Some((mark, entry.version))),
+                Ok(mark) => Some(Some(Held { mark, version: entry.version })),
                 Err(what) => {
                     self.wrong(what);
                     None
@@ -287,14 +355,6 @@ impl Task {
                 None
             }
         }
-    }
-
-    fn is_as_known(&self, place: &Place, known: State, found: Option<(u64, u64)>) -> bool {
-        let found = found.map(|(mark, _)| mark);
-        if found != known {
-            self.wrong(format!("{place:?} reads as {found:?} where {known:?} was acknowledged"));
-        }
-        found == known
     }
 
     /// The end of an operation, or `None` if it hangs, which is noted.
@@ -316,83 +376,33 @@ impl Task {
     }
 }
 
+/// What was written, if its version says that it came straight after what was known.
+fn written(known: Option<Held>, now: Held) -> Outcome {
+    match known {
+        Some(known) if now.version != known.version + 1 => {
+            Outcome::Wrong(format!("it came to version {} after {known:?}", now.version))
+        }
+        _ => Outcome::Done(Some(now)),
+    }
+}
+
 /// What an error says about what stands in the table. Nobody else writes to the places of a task, so a conflict or a
 /// record that is gone is an outcome that must not be.
-fn sort<T>(result: Result<T, WriteError>) -> Outcome {
-    match result {
-        Ok(_) => Outcome::Done,
-        Err(error @ WriteError::OutcomeUnknown { .. }) => Outcome::Unknown(chain(&error)),
-        Err(
-            error @ (WriteError::Store(StoreError::Unavailable { .. })
-            | WriteError::Key(_)
-            | WriteError::Busy { .. }),
-        ) => Outcome::NotDone(chain(&error)),
-        Err(error) => Outcome::Wrong(chain(&error)),
+fn failed(error: &WriteError) -> Outcome {
+    match error {
+        WriteError::OutcomeUnknown { .. } => Outcome::Unknown(chain(error)),
+        WriteError::Store(StoreError::Unavailable { .. }) | WriteError::Key(_) | WriteError::Busy { .. } => {
+            Outcome::NotDone(chain(error))
+        }
+        _ => Outcome::Wrong(chain(error)),
     }
+}
+
+fn hanging() -> Outcome {
+    Outcome::Unknown("it hangs".into())
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-fn key(place: &Place) -> Key {
-    let kind = Kind::new(&place.kind).expect("a valid name");
-    Key { kind, id: RecordId::new(&place.id).expect("a valid id") }
-}
-
-fn note(place: &Place, mark: u64) -> Note {
-    Note { id: place.id.clone(), status: mark.to_string(), text: filler(mark) }
-}
-
-/// What a record has to hold in a state.
-fn content(place: &Place, mark: u64) -> (Payload, Attributes) {
-    let note = note(place, mark);
-    let attributes = note.attributes().expect("a valid attribute");
-    let payload = if place.kind == BYTES {
-        Payload::Bytes(note.text.into_bytes())
-    } else {
-        Payload::Json(to_raw_value(&note).expect("texts are JSON"))
-    };
-    (payload, attributes)
-}
-
-/// Some text, of its own for each mark: mostly short, now and then long enough to come in many pieces.
-fn filler(mark: u64) -> String {
-    let mut rng = Rng::with_seed(mark);
-    let length = if rng.u8(0..16) == 0 { rng.usize(0..120_000) } else { rng.usize(0..1_500) };
-    iter::repeat_with(|| rng.alphanumeric()).take(length).collect()
-}
-
-/// Which state a record is in. All of it must be of that one state.
-pub(crate) fn mark_of(place: &Place, entry: &Entry<Payload>) -> Result<u64, String> {
-    let mark = match entry.attributes.get("status") {
-        Some(Value::String(text)) => text.parse().ok(),
-        _ => None,
-    };
-    let mark = mark.ok_or_else(|| format!("{place:?} has no mark"))?;
-    let (payload, attributes) = content(place, mark);
-    let same = match (&payload, &entry.value) {
-        (Payload::Json(expected), Payload::Json(found)) => expected.get() == found.get(),
-        (Payload::Bytes(expected), Payload::Bytes(found)) => expected == found,
-        _ => false,
-    };
-    if same && attributes == entry.attributes {
-        Ok(mark)
-    } else {
-        Err(format!("{place:?} is marked {mark} and holds something else"))
-    }
-}
-
-/// The count that a counter holds; `None` for any other record.
-pub(crate) fn count_of(place: &Place, entry: &Entry<Payload>) -> Option<Result<u64, String>> {
-    if place.id != COUNTER {
-        return None;
-    }
-    let count = match &entry.value {
-        Payload::Json(text) => serde_json::from_str::<Note>(text.get()).ok(),
-        Payload::Bytes(_) => None,
-    };
-    let count = count.and_then(|note| note.text.parse().ok());
-    Some(count.ok_or_else(|| format!("{place:?} is no counter")))
 }

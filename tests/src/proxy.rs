@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{Notify, watch},
     task::JoinHandle,
     time,
 };
@@ -76,6 +76,8 @@ pub enum Fate {
     CutAnswer,
     /// DynamoDB carries it out, half of its answer comes back, and the other half after so long.
     SlowAnswer(Duration),
+    /// DynamoDB carries it out, half of its answer comes back, which this tells, and then nothing more.
+    HeldAnswer(Arc<Notify>),
     /// It goes through, and its answer comes back once a read that came after it was answered.
     ///
     /// DynamoDB Local with its tables on disk acknowledges a transaction a moment before it is written there, and a
@@ -147,6 +149,11 @@ impl Proxy {
         Client::from_conf(client.config().to_builder().endpoint_url(&self.endpoint).build())
     }
 
+    /// Listens no more. Connections that are open stay so.
+    pub fn refuse(&self) {
+        self.listening.abort();
+    }
+
     /// Waits until no connection is open: whatever was sent through it has then been carried out, or never will be.
     pub async fn drained(&self) {
         self.connections.closed().await;
@@ -169,7 +176,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.listening.abort();
+        self.refuse();
     }
 }
 
@@ -216,12 +223,7 @@ async fn serve(
         let fate = judge(request).await;
         let forwarded = match &fate {
             Fate::LoseRequest => return Ok(()),
-            Fate::Silence => {
-                // Until the other side has lost patience.
-                let mut rest = Vec::new();
-                client.read_to_end(&mut rest).await?;
-                return Ok(());
-            }
+            Fate::Silence => return until_gone(&mut client).await,
             Fate::Answer(status, body) => {
                 let length = body.len();
                 let answer = format!(
@@ -253,9 +255,21 @@ async fn serve(
                 }
                 client.write_all(rest).await?;
             }
+            Fate::HeldAnswer(came) => {
+                client.write_all(first).await?;
+                came.notify_one();
+                return until_gone(&mut client).await;
+            }
             _ => client.write_all(&answer).await?,
         }
     }
+    Ok(())
+}
+
+/// Until the other side has lost patience.
+async fn until_gone(client: &mut BufReader<TcpStream>) -> io::Result<()> {
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).await?;
     Ok(())
 }
 

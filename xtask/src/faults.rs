@@ -10,7 +10,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// How many processes and databases are killed.
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     kills: u32,
     /// What decides the kinds and moments of the kills, as a run printed it. Default: at random.
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! A DynamoDB Local with its tables on disk, which can be killed and started again where it was.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use crate::client::Access;
@@ -49,9 +50,10 @@ impl Durable {
         self.access.client()
     }
 
-    /// Kills the server (SIGKILL) and waits until it is gone.
-    pub fn kill(&mut self) {
-        self.process = None;
+    /// Kills the server (SIGKILL) and waits until it is gone. Says how it ended, which is by signal 9 unless it had
+    /// ended by itself before; `None` if it was not there to be killed.
+    pub fn kill(&mut self) -> Option<ExitStatus> {
+        self.process.take()?.kill().ok()
     }
 
     /// Kills the server if it runs, starts it again on the same port and the same tables, and returns when it has

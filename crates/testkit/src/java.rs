@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::client::{self, Access};
@@ -141,11 +141,18 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Kills it, and says how it ended: not by our signal if it had ended before.
+    pub(crate) fn kill(&mut self) -> io::Result<ExitStatus> {
+        let _ = self.child.kill();
+        // This also closes the watchdog's pipe, which ends the watchdog.
+        self.child.wait()
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        // `wait` also closes the watchdog's pipe, which ends the watchdog.
-        let _ = self.child.wait();
+        let _ = self.kill();
     }
 }
 

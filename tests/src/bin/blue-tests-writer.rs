@@ -7,15 +7,11 @@ use std::{
     io::{self, Write},
     process,
     sync::Arc,
-    time::Duration,
 };
 
-use blue_encrypted_store::{EncryptedStore, LocalFile};
+use blue_encrypted_store::{Deadlines, EncryptedStore, LocalFile};
 use blue_tests::{Event, Load};
 use tokio::sync::watch;
-
-/// Far beyond the deadlines, which are the default ones: 5 s and 15 s.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
@@ -23,12 +19,15 @@ async fn main() {
         panic!("arguments: TABLE KEY_FILE SEED");
     };
     let key = LocalFile::open_or_create(key).expect("the key file can be used");
-    let store = EncryptedStore::builder().table(table).keys(key).init().await;
+    let deadlines = Deadlines::default();
+    let store = EncryptedStore::builder().table(table).keys(key).deadlines(deadlines).init().await;
     let store = store.expect("the store can be initialised");
     let journal = Arc::new(|event: Event| say(&event));
     let seed = seed.parse().expect("the seed is a number");
     let (_running, stop) = watch::channel(false);
-    Load { store, journal, seed, patience: PATIENCE }.run(stop).await;
+    // No database is killed here.
+    let load = Load { store, journal, seed, patience: Load::patience(deadlines), kills: Arc::default() };
+    load.run(stop).await;
 }
 
 fn say(event: &Event) {
