@@ -56,9 +56,9 @@ pub(crate) struct Arguments {
     /// How many mutants cargo-mutants tries at a time.
     #[arg(long, default_value_t = 2)]
     jobs: u32,
-    /// Leave cargo-mutants out: labels and vectors alone, in a few minutes.
-    #[arg(long)]
-    labels_only: bool,
+    /// One part alone: labels and vectors in a few minutes, or cargo-mutants' code in about half an hour.
+    #[arg(long, value_enum)]
+    only: Option<Part>,
     /// How many of the vector files get a byte changed.
     #[arg(long, default_value_t = 24)]
     vectors: usize,
@@ -67,16 +67,24 @@ pub(crate) struct Arguments {
     seed: Option<u64>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    Labels,
+    Code,
+}
+
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let tree = Tree::copy()?;
-    let labels = labels(&tree)?;
-    let vectors = vectors(&tree, arguments.vectors, arguments.seed)?;
-    println!("labels, magics and type bytes: {labels} changed, each seen by the tests");
-    println!("vector files: {vectors} with a byte changed, each seen by the tests");
-    if arguments.labels_only {
-        return Ok(());
+    if arguments.only != Some(Part::Code) {
+        let tree = Tree::copy()?;
+        let labels = labels(&tree)?;
+        let vectors = vectors(&tree, arguments.vectors, arguments.seed)?;
+        println!("labels, magics and type bytes: {labels} changed, each seen by the tests");
+        println!("vector files: {vectors} with a byte changed, each seen by the tests");
     }
-    code(arguments.jobs)
+    if arguments.only != Some(Part::Labels) {
+        code(arguments.jobs)?;
+    }
+    Ok(())
 }
 
 /// cargo-mutants, and its survivors against those that are explained.
