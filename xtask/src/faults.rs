@@ -2,8 +2,6 @@
 //!
 //! The suite itself is `tests/faults`; it prints the seed, and at the end what came of the kills.
 
-use std::process::Command;
-
 use anyhow::{Context, ensure};
 use clap::Args;
 
@@ -18,9 +16,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = crate::cargo();
     cargo.args(["test", "--locked", "--package", "blue-tests", "--test", "faults"]);
-    cargo.current_dir(crate::root()).env("BES_FAULT_KILLS", arguments.kills.to_string());
+    cargo.env("BES_FAULT_KILLS", arguments.kills.to_string());
     match arguments.seed {
         Some(seed) => cargo.env("BES_FAULT_SEED", seed.to_string()),
         None => cargo.env_remove("BES_FAULT_SEED"),

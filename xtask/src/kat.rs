@@ -49,9 +49,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
 }
 
 fn tests(arguments: &[&str]) -> Command {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = crate::cargo();
     cargo.args(["test", "--locked", "--package", "blue-tests", "--no-default-features", "--test", "crypto"]);
-    cargo.args(arguments).current_dir(crate::root());
+    cargo.args(arguments);
     cargo
 }
 

@@ -3,7 +3,6 @@
 //! The rules are absences, since the layers are: a crate is known by what it knows nothing of.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
@@ -142,8 +141,7 @@ fn tree(arguments: &[&str]) -> anyhow::Result<String> {
 }
 
 fn cargo(arguments: &[&str]) -> anyhow::Result<String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo).args(arguments).arg("--locked").current_dir(crate::root()).output()?;
+    let output = crate::cargo().args(arguments).arg("--locked").output()?;
     let failed = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "cargo {} failed: {failed}", arguments.join(" "));
     Ok(String::from_utf8(output.stdout)?)

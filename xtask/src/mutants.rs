@@ -216,7 +216,7 @@ impl Tree {
     /// Whether the tests pass in the copy as it is. An error if they do not even build.
     fn passes(&self) -> anyhow::Result<bool> {
         let tests = |more: &[&str]| {
-            let mut test = Command::new("cargo");
+            let mut test = crate::cargo();
             test.args(["test", "--locked", "--quiet", "--no-default-features", "--tests", "-p", "blue-keys"]);
             test.args(PACKAGES.iter().chain(&[KNOWN_ANSWERS]).map(|package| format!("-p{package}")))
                 .args(more);

@@ -1,7 +1,6 @@
 //! Cargo's own subcommands that the project uses, each of one pinned version, installed under target/ when first wanted.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context, ensure};
 
@@ -23,7 +22,7 @@ impl Tool {
             return Ok(program);
         }
         println!("Installing {name} {version} into {}; this is done once.", root.display());
-        let mut install = Command::new("cargo");
+        let mut install = crate::cargo();
         install.args(["install", "--locked", "--quiet", "--version", version, "--root"]).arg(&root).arg(name);
         let status = install.status().context("cargo cannot be run")?;
         ensure!(status.success(), "cargo install {name} --version {version} failed");
