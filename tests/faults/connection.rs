@@ -17,7 +17,10 @@ use blue_tests::{Fate, Proxy, Request, Sandbox};
 use fastrand::Rng;
 use tokio::time;
 
-use crate::database::{Running, all_arrived, check};
+use crate::{
+    database::{Running, check},
+    gate::all_arrived,
+};
 
 /// How many acknowledgements the load must come to in spite of all.
 const ACKNOWLEDGEMENTS: u64 = 400;
@@ -158,25 +161,19 @@ impl Dealer {
 
 fn throttled(draw: u8) -> Fate {
     match draw {
-        0 => refusal(400, "ProvisionedThroughputExceededException"),
-        1 => refusal(400, "ThrottlingException"),
-        2 => refusal(400, "RequestLimitExceeded"),
-        _ => refusal(500, "InternalServerError"),
+        0 => Fate::refusal(400, "ProvisionedThroughputExceededException"),
+        1 => Fate::refusal(400, "ThrottlingException"),
+        2 => Fate::refusal(400, "RequestLimitExceeded"),
+        _ => Fate::refusal(500, "InternalServerError"),
     }
 }
 
 fn contended(request: &Request, draw: u8) -> Fate {
     match (request.operation.as_str(), draw) {
-        ("TransactWriteItems", 0) => refusal(400, "TransactionInProgressException"),
+        ("TransactWriteItems", 0) => Fate::refusal(400, "TransactionInProgressException"),
         ("TransactWriteItems", draw) => cancellation(request, draw == 1),
-        _ => refusal(400, "TransactionConflictException"),
+        _ => Fate::refusal(400, "TransactionConflictException"),
     }
-}
-
-/// The real service's words.
-fn refusal(status: u16, code: &str) -> Fate {
-    let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"later"}}"#);
-    Fate::Answer(status, body)
 }
 
 /// A transaction of which one item is in another one's way.

@@ -17,7 +17,7 @@ use blue_tests::{Event, Fate, Findings, Item, Ledger, Load, Proxy, scan};
 use tokio::{sync::watch, time};
 
 use crate::{
-    gate::{PATIENCE, was_killed},
+    gate::{PATIENCE, all_arrived, was_killed},
     plan::{Life, Tally},
 };
 
@@ -67,11 +67,6 @@ pub(crate) async fn live(life: &mut Life, tally: &mut Tally) {
 /// [`Ledger::check`], which must end.
 pub(crate) async fn check(ledger: &mut Ledger, store: &EncryptedStore, items: &[Item]) -> Findings {
     time::timeout(PATIENCE, ledger.check(store, items)).await.expect("what is there can be read")
-}
-
-/// Waits until nothing is on its way through a proxy whose clients are gone.
-pub(crate) async fn all_arrived(proxy: &Proxy) {
-    time::timeout(PATIENCE, proxy.drained()).await.expect("every connection ends with its client");
 }
 
 async fn proxy(listen_at: &str, upstream: &str) -> Proxy {

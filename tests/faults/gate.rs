@@ -104,7 +104,7 @@ impl Gate {
     /// When the process is dead: waits until nothing of it is on its way any more.
     pub(crate) async fn shut(&self) {
         *self.state.watch.lock().unwrap() = Watch::Shut;
-        time::timeout(PATIENCE, self.proxy.drained()).await.expect("every connection ends with its process");
+        all_arrived(&self.proxy).await;
     }
 
     /// Kills a process at a moment, unless it ends by itself before.
@@ -129,6 +129,11 @@ impl Gate {
         self.shut().await;
         status
     }
+}
+
+/// Waits until nothing is on its way through a proxy whose clients are gone.
+pub(crate) async fn all_arrived(proxy: &Proxy) {
+    time::timeout(PATIENCE, proxy.drained()).await.expect("every connection ends with its client");
 }
 
 /// Whether it was our kill that ended a process.

@@ -89,6 +89,15 @@ pub enum Fate {
     Answer(u16, String),
 }
 
+impl Fate {
+    /// An error of this code, as the real service puts it.
+    #[must_use]
+    pub fn refusal(status: u16, code: &str) -> Self {
+        let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"later"}}"#);
+        Self::Answer(status, body)
+    }
+}
+
 type Judge = dyn Fn(Request) -> BoxFuture<'static, Fate> + Send + Sync;
 
 /// A proxy before the shared DynamoDB; it is gone when it is dropped.

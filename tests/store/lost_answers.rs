@@ -520,14 +520,10 @@ async fn a_plea_to_try_later_is_heeded_and_errors_of_the_server_are_repeated() {
         (500, "InternalServerError"),
         (503, "ServiceUnavailable"),
     ] {
-        let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"later"}}"#);
-        let proxy = Proxy::start(move |request| {
-            let body = body.clone();
-            async move {
-                match write_of(&request) {
-                    Some(1 | 2) => Fate::Answer(status, body),
-                    _ => Fate::Forward,
-                }
+        let proxy = Proxy::start(move |request| async move {
+            match write_of(&request) {
+                Some(1 | 2) => Fate::refusal(status, code),
+                _ => Fate::Forward,
             }
         })
         .await;
