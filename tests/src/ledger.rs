@@ -203,27 +203,24 @@ impl Ledger {
         places.extend(self.records.keys().chain(self.counters.keys()));
         let mut settled = (BTreeMap::new(), BTreeMap::new());
         for place in places {
-            let state = match found.get(place) {
+            let (mark, marks) = match found.get(place) {
                 // Reported already.
                 Some(Found::Damaged) => continue,
-                Some(Found::Counter(_)) | None if is_counter(place) => {
-                    let marks = match found.get(place) {
-                        Some(Found::Counter(marks)) => Some(marks),
-                        _ => None,
-                    };
-                    let counter = self.counters.get(place).cloned().unwrap_or_default();
-                    findings.lost.extend(counter.finding(marks).map(|what| format!("{place:?} {what}")));
-                    settled.1.insert(place.clone(), Counter::settled(marks));
-                    continue;
-                }
-                Some(Found::Counter(_)) | None => None,
-                Some(Found::Mark(mark)) => Some(*mark),
+                Some(Found::Mark(mark)) => (Some(*mark), None),
+                Some(Found::Counter(marks)) => (None, Some(marks)),
+                None => (None, None),
             };
-            let known = self.records.get(place).cloned().unwrap_or_default();
-            if !known.may_be(state) {
-                findings.lost.push(format!("{place:?} is {state:?}, and must be one of {known:?}"));
+            if is_counter(place) {
+                let counter = self.counters.get(place).cloned().unwrap_or_default();
+                findings.lost.extend(counter.finding(marks).map(|what| format!("{place:?} {what}")));
+                settled.1.insert(place.clone(), Counter::settled(marks));
+                continue;
             }
-            settled.0.insert(place.clone(), Known { acknowledged: state, ..Known::default() });
+            let known = self.records.get(place).cloned().unwrap_or_default();
+            if !known.may_be(mark) {
+                findings.lost.push(format!("{place:?} is {mark:?}, and must be one of {known:?}"));
+            }
+            settled.0.insert(place.clone(), Known { acknowledged: mark, ..Known::default() });
         }
         (self.records, self.counters) = settled;
         findings
