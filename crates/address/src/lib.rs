@@ -41,7 +41,10 @@ pub use attributes::{
     AttributeError, Attributes, ItemAttributes, MAX_ATTRIBUTE_NAME_LEN, MAX_ATTRIBUTES, Value,
 };
 pub use decode::{MalformedAttributes, canonical_integer};
-pub use name::{Collection, Kind, MAX_ID_LEN, MAX_NAME_LEN, NameError, Namespace, RecordId, Tenant};
+pub use name::{
+    Chain, Collection, Kind, MAX_ID_LEN, MAX_NAME_LEN, MAX_PRINCIPAL_LEN, NameError, Namespace, Principal,
+    RecordId, Tenant,
+};
 
 /// Appends `lp(x)`: the length of `x` as a big-endian u32, then `x`. The concatenation of such parts is
 /// injective, which is what keeps two different addresses from ever having the same bytes.

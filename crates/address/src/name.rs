@@ -10,6 +10,9 @@ pub const MAX_NAME_LEN: usize = 255;
 /// `kind#id` is the table's sort key, which DynamoDB bounds at 1,024 bytes: 255 + 1 + 768.
 pub const MAX_ID_LEN: usize = 768;
 
+/// The longest principal, in bytes of UTF-8.
+pub const MAX_PRINCIPAL_LEN: usize = 1_024;
+
 /// A name or id that breaks its rules. `what` says which it was to be ("tenant", "record id", …).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -128,6 +131,14 @@ name! {
 name! {
     /// The type of a record within its collection.
     Kind, "kind", MAX_NAME_LEN, check_name
+}
+name! {
+    /// One sequence of audit events, each bound to the one before it.
+    Chain, "chain", MAX_NAME_LEN, check_name
+}
+name! {
+    /// Who does something, as the caller asserts it: 1–1,024 bytes of UTF-8 without control characters.
+    Principal, "principal", MAX_PRINCIPAL_LEN, check_id
 }
 name! {
     /// What tells one record from the others of its kind: 1–768 bytes of UTF-8 without control characters.

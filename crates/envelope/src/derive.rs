@@ -26,6 +26,6 @@ pub(crate) fn content(dek: &Dek, context: &Context) -> Content {
 /// `wrap_key = HKDF-Expand(KEK, "bes1/wrap" ‖ suite ‖ commitment, 32)`.
 pub(crate) fn wrap_key(kek: &Kek, commitment: &[u8; 32]) -> MessageKey {
     let mut key = Zeroizing::new([0_u8; KEY_LEN]);
-    expand(kek.secret(), &[b"bes1/wrap", &[SUITE], commitment], &mut *key);
+    expand(kek.expose(), &[b"bes1/wrap", &[SUITE], commitment], &mut *key);
     MessageKey::new(&key)
 }

@@ -122,7 +122,10 @@ impl Kek {
         self.id
     }
 
-    pub(crate) fn secret(&self) -> &[u8; KEY_LEN] {
+    /// The secret itself, for a key that wraps nothing but is derived from, as the audit log's is. Everything done with it
+    /// is the caller's to answer for.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; KEY_LEN] {
         self.key.expose()
     }
 }
