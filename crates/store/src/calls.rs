@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     io,
+    pin::Pin,
     time::{Duration, Instant},
 };
 
@@ -13,6 +14,7 @@ use aws_sdk_dynamodb::{
     types::CancellationReason,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use tokio::time::error::Elapsed;
 
 use crate::error::{Cause, StoreError};
 
@@ -55,6 +57,11 @@ impl Deadline {
         self.at.saturating_duration_since(Instant::now())
     }
 
+    /// How long one attempt may take now; zero once the deadline has passed.
+    pub(crate) fn patience(self) -> Duration {
+        self.attempt.min(self.remaining())
+    }
+
     /// Waits before retry number `retry` (from 0): anything up to a bound that doubles (full jitter). Says
     /// `false`, without waiting, if there is no time for it.
     pub async fn pause(self, retry: u32) -> bool {
@@ -69,6 +76,8 @@ impl Deadline {
 
 const BACKOFF_BASE: Duration = Duration::from_millis(25);
 const BACKOFF_CAP: Duration = Duration::from_secs(1);
+/// Why nothing is sent any more.
+pub(crate) const PASSED: &str = "its deadline has passed";
 /// A server that cannot be connected to is a matter of configuration far more often than of patience.
 const FAILED_CONNECTIONS: u32 = 5;
 
@@ -146,6 +155,57 @@ impl GaveUp {
     }
 }
 
+/// How one attempt at a request ended.
+pub(crate) enum Attempt<T, E> {
+    /// With the service's last word: it is done, or an error that no repetition will change.
+    Answered(Result<T, E>),
+    /// The service did nothing, and may another time.
+    Postponed(E),
+    /// It was not sent, and may be another time.
+    NotSent(Cause),
+    /// There was no connection: nobody listens there, or its name or certificate is wrong.
+    NotConnected(Cause),
+    /// It cannot be sent: there is nothing to sign it with (`denied`), or it makes no request.
+    Unsendable { cause: Cause, denied: bool },
+    /// It may have been carried out.
+    Unanswered(Cause),
+}
+
+/// Sends a request once.
+pub(crate) fn attempt<'a, T, E>(
+    patience: Duration,
+    sending: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
+) -> impl Future<Output = Attempt<T, E>> + Send
+where
+    T: 'a,
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    // On the heap and without its type: the SDK's futures are nested so deeply that those of our callers, and of
+    // theirs, would else come near the depth that the compiler allows a type.
+    let sending: Pin<Box<dyn Future<Output = _> + Send + 'a>> = Box::pin(sending);
+    async move { judged(tokio::time::timeout(patience, sending).await) }
+}
+
+fn judged<T, E>(ended: Result<Result<T, SdkError<E, HttpResponse>>, Elapsed>) -> Attempt<T, E>
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let error = match ended {
+        Ok(Ok(answer)) => return Attempt::Answered(Ok(answer)),
+        Ok(Err(error)) => error,
+        Err(elapsed) => return Attempt::Unanswered(elapsed.into()),
+    };
+    match (classify(&error), error) {
+        (Class::Final, SdkError::ServiceError(error)) => Attempt::Answered(Err(error.into_err())),
+        (Class::NotDone, SdkError::ServiceError(error)) => Attempt::Postponed(error.into_err()),
+        (Class::Final, error) => Attempt::Unsendable { cause: error.into(), denied: false },
+        (Class::NoCredentials, error) => Attempt::Unsendable { cause: root(error), denied: true },
+        (Class::NotDone, error) => Attempt::NotSent(error.into()),
+        (Class::NeverSent, error) => Attempt::NotConnected(root(error)),
+        (Class::Unanswered, error) => Attempt::Unanswered(root(error)),
+    }
+}
+
 /// Sends a request until it is answered for good or the deadline has passed.
 pub(crate) async fn call<T, E, F>(
     operation: &'static str,
@@ -153,54 +213,36 @@ pub(crate) async fn call<T, E, F>(
     mut send: impl FnMut() -> F,
 ) -> Result<Answered<T, E>, GaveUp>
 where
-    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     let mut attempts = 0;
     let mut not_connected = 0;
     let mut unanswered = false;
     loop {
-        let patience = deadline.attempt.min(deadline.remaining());
+        let gave_up = |attempts, cause| GaveUp { operation, attempts, unanswered, cause, denied: false };
+        let patience = deadline.patience();
         if patience.is_zero() {
-            let cause = "its deadline has passed".into();
-            return Err(GaveUp { operation, attempts, unanswered, cause, denied: false });
+            return Err(gave_up(attempts, PASSED.into()));
         }
         attempts += 1;
-        let cause: Cause = match tokio::time::timeout(patience, send()).await {
-            Ok(Ok(answer)) => {
+        let cause: Cause = match attempt(patience, send()).await {
+            Attempt::Answered(answer) => {
                 let sent = Sent { operation, attempts, unanswered_before: unanswered };
-                return Ok(Answered { answer: Ok(answer), sent });
+                return Ok(Answered { answer, sent });
             }
-            Ok(Err(error)) => match classify(&error) {
-                Class::Final => {
-                    let SdkError::ServiceError(error) = error else {
-                        return Err(GaveUp {
-                            operation,
-                            attempts,
-                            unanswered,
-                            cause: error.into(),
-                            denied: false,
-                        });
-                    };
-                    let sent = Sent { operation, attempts, unanswered_before: unanswered };
-                    return Ok(Answered { answer: Err(error.into_err()), sent });
-                }
-                Class::NoCredentials => {
-                    return Err(GaveUp { operation, attempts, unanswered, cause: root(error), denied: true });
-                }
-                Class::NotDone => error.into(),
-                Class::NeverSent => {
-                    not_connected += 1;
-                    root(error)
-                }
-                Class::Unanswered => {
-                    unanswered = true;
-                    root(error)
-                }
-            },
-            Err(elapsed) => {
+            Attempt::Unsendable { cause, denied } => {
+                return Err(GaveUp { denied, ..gave_up(attempts, cause) });
+            }
+            Attempt::Postponed(error) => service_cause(&error),
+            Attempt::NotSent(cause) => cause,
+            Attempt::NotConnected(cause) => {
+                not_connected += 1;
+                cause
+            }
+            Attempt::Unanswered(cause) => {
                 unanswered = true;
-                elapsed.into()
+                cause
             }
         };
         tracing::debug!(operation, attempts, %cause, "no answer");
@@ -218,7 +260,7 @@ pub(crate) async fn ask<T, E, F>(
     send: impl FnMut() -> F,
 ) -> Result<T, StoreError>
 where
-    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     let answered = call(operation, deadline, send).await.map_err(GaveUp::unavailable)?;
@@ -245,7 +287,7 @@ where
 }
 
 /// The code and message of a service error; its own text is often only "unhandled error".
-fn service_cause<E: ProvideErrorMetadata + Error>(error: &E) -> Cause {
+pub(crate) fn service_cause<E: ProvideErrorMetadata + Error>(error: &E) -> Cause {
     match (error.code(), error.message()) {
         (Some(code), Some(message)) => format!("{code}: {message}").into(),
         (Some(code), None) => code.to_owned().into(),
@@ -313,9 +355,12 @@ fn is_transient_cancellation(error: &(dyn Error + 'static)) -> bool {
         return false;
     };
     let mut codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
-    codes.any(|code| {
-        matches!(code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
-    })
+    codes.any(is_transient_reason)
+}
+
+/// Whether such a reason to cancel a transaction was one of that moment.
+pub(crate) fn is_transient_reason(code: &str) -> bool {
+    matches!(code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
 }
 
 /// The first condition that a cancelled transaction failed: its position among the transaction's items, and the

@@ -59,9 +59,9 @@ pub enum StoreError {
         /// Its name.
         table: String,
     },
-    /// A tenant whose records are there has no key any more, and no tombstone: somebody took its keys away. No other
-    /// is made in their place.
-    #[error("the keys of {partition} are missing, and its records are there")]
+    /// A tenant whose records are there has no key any more, and no tombstone; or the audit log has none. Somebody took
+    /// them away, and no other is made in their place.
+    #[error("the keys of {partition} are missing, and what was written under them is there")]
     KeysMissing {
         /// The partition of the key items.
         partition: String,
@@ -75,6 +75,28 @@ pub enum StoreError {
     /// What lies in the table is not what this store writes.
     #[error(transparent)]
     Malformed(#[from] MalformedItem),
+}
+
+/// For those who learn of one failure together. The cause is kept as its text.
+impl Clone for StoreError {
+    fn clone(&self) -> Self {
+        let text = |cause: &Cause| -> Cause { cause.to_string().into() };
+        match self {
+            &Self::Unavailable { operation, attempts, ref source } => {
+                Self::Unavailable { operation, attempts, source: text(source) }
+            }
+            &Self::OutcomeUnknown { operation, attempts, ref source } => {
+                Self::OutcomeUnknown { operation, attempts, source: text(source) }
+            }
+            &Self::Denied { operation, ref source } => Self::Denied { operation, source: text(source) },
+            &Self::Refused { operation, ref source } => Self::Refused { operation, source: text(source) },
+            Self::TableMissing { table } => Self::TableMissing { table: table.clone() },
+            Self::Reinitialised { table } => Self::Reinitialised { table: table.clone() },
+            Self::KeysMissing { partition } => Self::KeysMissing { partition: partition.clone() },
+            &Self::TooLarge { size } => Self::TooLarge { size },
+            Self::Malformed(item) => Self::Malformed(item.clone()),
+        }
+    }
 }
 
 /// An item of the table that this store cannot have written.
@@ -147,6 +169,12 @@ pub enum TableError {
         found: String,
         /// The namespace configured.
         configured: String,
+    },
+    /// What it says of itself was changed by somebody else since it was read.
+    #[error("the META item of the table {table} is not what was read")]
+    MetaChanged {
+        /// Its name.
+        table: String,
     },
     /// It was created, or is being deleted, and did not settle in time.
     #[error("the table {table} is still {status}")]

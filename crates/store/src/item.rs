@@ -315,6 +315,13 @@ pub(crate) struct Trace<'a> {
     pub(crate) created: Option<i64>,
 }
 
+impl Trace<'_> {
+    /// Its version among those of the record that was created then.
+    pub(crate) fn place(&self) -> Option<(i64, u64)> {
+        self.created.zip(self.version)
+    }
+}
+
 pub(crate) fn trace(item: &Item) -> Trace<'_> {
     let write_id = match item.get(ENVELOPE) {
         Some(AttributeValue::B(bytes)) => bytes.as_ref().get(..WRITE_ID_LEN),
@@ -331,6 +338,14 @@ fn version(value: &AttributeValue) -> Option<u64> {
     }
 }
 
+/// The text under a name, if there is one.
+pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    match item.get(name) {
+        Some(AttributeValue::S(text)) => Some(text),
+        _ => None,
+    }
+}
+
 /// The whole number under a name, if there is one.
 pub(crate) fn integer(item: &Item, name: &str) -> Option<i64> {
     match item.get(name) {
@@ -342,19 +357,11 @@ pub(crate) fn integer(item: &Item, name: &str) -> Option<i64> {
 /// The text under a name, if there is one of visible ASCII alone, as all are that this store writes into its own
 /// items. Messages show these texts, so nothing in them may steer a terminal.
 pub(crate) fn plain_text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
-    match item.get(name) {
-        Some(AttributeValue::S(text)) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()) => {
-            Some(text)
-        }
-        _ => None,
-    }
+    text(item, name).filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()))
 }
 
 fn decode_key(item: &Item) -> Result<RecordPath, String> {
-    let text = |name| match item.get(name) {
-        Some(AttributeValue::S(text)) => Ok(text.as_str()),
-        _ => Err(format!("{name} is no string")),
-    };
+    let text = |name| text(item, name).ok_or_else(|| format!("{name} is no string"));
     let (tenant, collection) = text(PK)?
         .strip_prefix("R#")
         .and_then(|rest| rest.split_once('#'))
@@ -381,10 +388,7 @@ fn decode_value(value: AttributeValue) -> Option<Value> {
 
 /// `pk/sk`, for messages.
 pub(crate) fn describe_key(item: &Item) -> String {
-    let text = |name| match item.get(name) {
-        Some(AttributeValue::S(text)) => text.as_str(),
-        _ => "?",
-    };
+    let text = |name| text(item, name).unwrap_or("?");
     format!("{:?} {:?}", text(PK), text(SK))
 }
 

@@ -2,18 +2,17 @@
 
 use std::fmt;
 
-use aws_sdk_dynamodb::{
-    primitives::Blob,
-    types::{AttributeValue, ConditionCheck, Put, TransactWriteItem},
-};
-use blue_address::Tenant;
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use blue_address::{Chain, Tenant};
 use uuid::Uuid;
 
 use crate::{
     MalformedItem, Store, StoreError,
     calls::{Answered, Deadline, GaveUp, call, failed_condition},
-    item::{Condition, Item, SK, describe_key, integer, key, plain_text},
+    directory::tenant_key,
+    item::{self, Condition, Item, SK, describe_key, integer, key, plain_text},
     meta,
+    segments::segment_key,
 };
 
 const KEK_ID: &str = "kek_id";
@@ -22,6 +21,9 @@ const UMK_ID: &str = "umk_id";
 const WRAPPED: &str = "wrapped_kek";
 const CREATED: &str = "created";
 const TIME: &str = "time";
+
+/// The chains that one of the first segments of any audit log lies in.
+const ROOT_CHAINS: [&str; 2] = ["main", "registry"];
 
 /// Whose key items.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +44,17 @@ impl KeyPartition {
 
     fn key(&self, version: u32) -> Item {
         key(self.pk(), format!("{version:010}"))
+    }
+
+    /// What is in the table only after a key was: the tenant in the directory, or the audit log's first segments.
+    fn traces_of_a_key(&self) -> Vec<Item> {
+        match self {
+            Self::Tenant(tenant) => vec![tenant_key(tenant)],
+            Self::Audit => ROOT_CHAINS
+                .iter()
+                .map(|chain| segment_key(&Chain::new(chain).expect("a valid name"), 0))
+                .collect(),
+        }
     }
 }
 
@@ -105,28 +118,20 @@ impl Store {
         deadline: Deadline,
     ) -> Result<KeyItems, StoreError> {
         let mut found = KeyItems::default();
-        for item in self.query_all(partition.pk(), deadline).await? {
-            let malformed =
-                |reason: &str| MalformedItem { key: describe_key(&item), reason: reason.to_owned() };
-            let version = match item.get(SK) {
-                Some(AttributeValue::S(sk)) if sk.len() == 10 && sk.bytes().all(|b| b.is_ascii_digit()) => {
-                    sk.parse::<u32>().ok()
-                }
-                _ => None,
-            };
-            match version.ok_or_else(|| malformed("its sort key is no key version"))? {
-                0 => found.tombstone = Some(text(&item, TIME).map_err(|e| malformed(&e))?),
-                version => found.versions.push(decode(&item, version).map_err(|e| malformed(&e))?),
+        for item in self.table.query_all(&partition.pk(), deadline).await? {
+            match entry(&item)? {
+                KeyEntry::Version(key) => found.versions.push(key),
+                KeyEntry::Tombstone { time } => found.tombstone = Some(time),
             }
         }
         Ok(found)
     }
 
     /// Adds a version, in one transaction with these conditions: the version is absent; there is no tombstone; and,
-    /// for a tenant's version 1, the directory does not name the tenant yet, since its keys were made before its
-    /// records and must have been taken away. Before it, META is read: the table must still be the store that was
-    /// opened, not one made anew in its place. (Not within the transaction, where all first keys would contend for
-    /// that one item.)
+    /// for version 1, nothing is there yet that was written under a key which must have been taken away: of a tenant
+    /// its entry in the directory, made before its records; of the audit key the first segment of the chains `main` and
+    /// `registry`. Before it, META is read: the table must still be the store that was opened, not one made anew in
+    /// its place. (Not within the transaction, where all first keys would contend for that one item.)
     ///
     /// # Errors
     /// [`StoreError::Reinitialised`] or [`StoreError::KeysMissing`] if one of the last two does not hold; after
@@ -138,23 +143,17 @@ impl Store {
         deadline: Deadline,
     ) -> Result<KeyInserted, StoreError> {
         self.check_still_the_same(deadline).await?;
-        let absent = Condition::absent();
-        let put = Put::builder()
-            .table_name(&self.table.name)
-            .set_item(Some(encode(partition, item)))
-            .condition_expression(&absent.expression)
-            .set_expression_attribute_names(Some(absent.names))
-            .build()
-            .expect("table and item are set");
         let mut request = self
             .table
             .client
             .transact_write_items()
             .client_request_token(Uuid::new_v4().to_string())
-            .transact_items(TransactWriteItem::builder().put(put).build())
-            .transact_items(self.is_absent(partition.key(0)));
-        if let (KeyPartition::Tenant(tenant), 1) = (partition, item.version) {
-            request = request.transact_items(self.is_absent(key("T", tenant.as_str())));
+            .transact_items(self.table.transact_put(encode(partition, item), Condition::absent()))
+            .transact_items(self.table.transact_absent(partition.key(0)));
+        if item.version == 1 {
+            for trace in partition.traces_of_a_key() {
+                request = request.transact_items(self.table.transact_absent(trace));
+            }
         }
         let transacted = call("TransactWriteItems", deadline, || request.clone().send()).await;
         let Answered { answer, sent } = transacted.map_err(GaveUp::of_write)?;
@@ -177,18 +176,23 @@ impl Store {
             Err(StoreError::Reinitialised { table: self.table.name.clone() })
         }
     }
+}
 
-    fn is_absent(&self, key: Item) -> TransactWriteItem {
-        let absent = Condition::absent();
-        let check = ConditionCheck::builder()
-            .table_name(&self.table.name)
-            .set_key(Some(key))
-            .condition_expression(absent.expression)
-            .set_expression_attribute_names(Some(absent.names))
-            .build()
-            .expect("table, key and condition are set");
-        TransactWriteItem::builder().condition_check(check).build()
-    }
+/// What a key item says, whatever partition it lies in.
+pub(crate) enum KeyEntry {
+    Version(KeyItem),
+    Tombstone { time: String },
+}
+
+pub(crate) fn entry(item: &Item) -> Result<KeyEntry, MalformedItem> {
+    let digits = |sk: &&str| sk.len() == 10 && sk.bytes().all(|b| b.is_ascii_digit());
+    let version = item::text(item, SK).filter(digits).and_then(|sk| sk.parse::<u32>().ok());
+    let entry = match version {
+        None => Err("its sort key is no key version".to_owned()),
+        Some(0) => text(item, TIME).map(|time| KeyEntry::Tombstone { time }),
+        Some(version) => decode(item, version).map(KeyEntry::Version),
+    };
+    entry.map_err(|reason| MalformedItem { key: describe_key(item), reason })
 }
 
 fn encode(partition: &KeyPartition, item: &KeyItem) -> Item {

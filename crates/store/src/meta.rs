@@ -1,14 +1,21 @@
 //! The item that says what a table is.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError,
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure::AllOld},
+};
 
 use crate::{
-    MalformedItem, TableError,
-    item::{Item, describe_key, integer, key, plain_text},
+    MalformedItem, StoreError, Table, TableError,
+    calls::{Answered, GaveUp, call},
+    item::{Condition, Item, PK, SK, describe_key, integer, key, plain_text},
 };
 
 /// The layout that this version writes and reads.
 pub(crate) const SCHEMA_VERSION: i64 = 1;
+
+pub(crate) const PARTITION: &str = "META";
+pub(crate) const SORT_KEY: &str = "store";
 
 const SCHEMA: &str = "schema";
 const NAMESPACE: &str = "namespace";
@@ -33,7 +40,7 @@ pub struct Meta {
 }
 
 pub(crate) fn meta_key() -> Item {
-    key("META", "store")
+    key(PARTITION, SORT_KEY)
 }
 
 impl Meta {
@@ -63,7 +70,7 @@ impl Meta {
         };
         let text = |name| plain_text(item, name).map(str::to_owned).ok_or_else(|| malformed(name));
         let integer = |name| integer(item, name).ok_or_else(|| malformed(name));
-        let store = crate::StoreError::from;
+        let store = StoreError::from;
         match integer(SCHEMA).map_err(store)? {
             SCHEMA_VERSION => {}
             found => return Err(TableError::Layout { table: table.to_owned(), found }),
@@ -73,7 +80,112 @@ impl Meta {
             provider: text(PROVIDER).map_err(store)?,
             umk_id: text(UMK_ID).map_err(store)?,
             created: integer(CREATED).map_err(store)?,
-            table_id: text(TABLE_ID).ok(),
+            table_id: item.contains_key(TABLE_ID).then(|| text(TABLE_ID)).transpose().map_err(store)?,
         })
+    }
+
+    /// The condition that META is this and nothing else.
+    fn condition(&self) -> Condition {
+        let mut condition = Condition::default();
+        let mut parts = Vec::new();
+        let attributes = self.encode().into_iter().filter(|(name, _)| name != PK && name != SK);
+        for (i, (name, value)) in attributes.enumerate() {
+            condition.names.insert(format!("#a{i}"), name);
+            condition.values.insert(format!(":a{i}"), value);
+            parts.push(format!("#a{i} = :a{i}"));
+        }
+        condition.names.insert("#table_id".to_owned(), TABLE_ID.to_owned());
+        if self.table_id.is_none() {
+            parts.push("attribute_not_exists(#table_id)".to_owned());
+        }
+        condition.expression = parts.join(" AND ");
+        condition
+    }
+}
+
+impl Table {
+    /// Records in META that the table has this id, as a restored one has another, and gives back what META then says.
+    /// It is a conditional UpdateItem: META must still be what was read, `meta`.
+    ///
+    /// # Errors
+    /// [`TableError::MetaChanged`] if it is not, and nothing was written; [`StoreError::Malformed`] if the id is not
+    /// visible ASCII, which could not be read back; [`StoreError::OutcomeUnknown`]; else [`TableError`].
+    pub async fn adopt(&self, meta: &Meta, table_id: Option<String>) -> Result<Meta, TableError> {
+        let wanted = Meta { table_id, ..meta.clone() };
+        let encoded = wanted.encode();
+        Meta::decode(&self.name, &encoded)?;
+        let mut condition = meta.condition();
+        let update = match encoded.get(TABLE_ID) {
+            Some(table_id) => {
+                condition.values.insert(":table_id".to_owned(), table_id.clone());
+                "SET #table_id = :table_id"
+            }
+            None => "REMOVE #table_id",
+        };
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(meta_key()))
+            .update_expression(update)
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(Some(condition.names))
+            .set_expression_attribute_values(Some(condition.values))
+            .return_values_on_condition_check_failure(AllOld);
+        let updated = call("UpdateItem", self.deadlines.start(), || request.clone().send()).await;
+        let Answered { answer, sent } = updated.map_err(GaveUp::of_write)?;
+        let found = match answer {
+            Ok(_) => return Ok(wanted),
+            Err(UpdateItemError::ConditionalCheckFailedException(failed)) => failed.item.unwrap_or_default(),
+            Err(error) => return Err(sent.write_failed(&self.name, error).into()),
+        };
+        // Ours, its answer lost, or somebody else's to the same end.
+        if Meta::decode(&self.name, &found).is_ok_and(|found| found == wanted) {
+            return Ok(wanted);
+        }
+        if sent.unanswered_before {
+            return Err(sent.unknown("META was changed again before it could be compared").into());
+        }
+        Err(TableError::MetaChanged { table: self.name.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta(table_id: Option<&str>) -> Meta {
+        let [namespace, provider, umk_id] = ["default", "local", "local:00"].map(str::to_owned);
+        Meta { namespace, provider, umk_id, created: 5, table_id: table_id.map(str::to_owned) }
+    }
+
+    #[test]
+    fn what_is_encoded_decodes_to_itself() {
+        for meta in [meta(None), meta(Some("00000000-0000-0000-0000-000000000001"))] {
+            assert_eq!(Meta::decode("notes", &meta.encode()).unwrap(), meta);
+        }
+    }
+
+    #[test]
+    fn a_table_id_that_cannot_be_read_is_not_taken_for_none() {
+        for odd in [AttributeValue::S("\u{1b}[2J".into()), AttributeValue::N("1".into())] {
+            let mut item = meta(None).encode();
+            item.insert(TABLE_ID.to_owned(), odd);
+            let error = Meta::decode("notes", &item).unwrap_err();
+            assert!(matches!(&error, TableError::Store(StoreError::Malformed(_))), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn the_condition_names_every_attribute_once() {
+        for (meta, parts) in [(meta(None), 6), (meta(Some("id")), 6)] {
+            let Condition { expression, names, values } = meta.condition();
+            assert_eq!(expression.split(" AND ").count(), parts, "{expression}");
+            assert_eq!(expression.contains("attribute_not_exists(#table_id)"), meta.table_id.is_none());
+            for (alias, value) in values {
+                let name = &names[&alias.replace(':', "#")];
+                assert_eq!(meta.encode().get(name), Some(&value), "{name}");
+            }
+        }
     }
 }

@@ -5,13 +5,6 @@
 
 use crate::item::{Item, trace};
 
-/// What we tried to write, as far as it identifies the write.
-pub(crate) struct Ours<'a> {
-    pub(crate) write_id: &'a [u8],
-    pub(crate) version: u64,
-    pub(crate) created: i64,
-}
-
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Resolution {
     /// Our write was done.
@@ -27,11 +20,13 @@ pub(crate) enum Resolution {
 /// - our write id is stored: it is ours;
 /// - another write of the same record is stored as version v: ours never was;
 /// - anything else: ours may have been there and been replaced or deleted since.
-pub(crate) fn resolve(ours: &Ours<'_>, stored: Option<&Item>) -> Resolution {
+pub(crate) fn resolve(ours: &Item, stored: Option<&Item>) -> Resolution {
     let Some(stored) = stored.map(trace) else { return Resolution::Unknown };
-    if stored.write_id == Some(ours.write_id) {
+    let ours = trace(ours);
+    // To lack the same is to have nothing in common.
+    if ours.write_id.is_some() && ours.write_id == stored.write_id {
         Resolution::Ours
-    } else if stored.version == Some(ours.version) && stored.created == Some(ours.created) {
+    } else if ours.place().is_some() && ours.place() == stored.place() {
         Resolution::Theirs
     } else {
         Resolution::Unknown
@@ -43,7 +38,6 @@ mod tests {
     use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 
     use super::*;
-    use crate::WRITE_ID_LEN;
 
     fn stored(write_id: u8, version: u64, created: i64) -> Item {
         [
@@ -57,7 +51,7 @@ mod tests {
     }
 
     fn after(stored: Option<&Item>) -> Resolution {
-        resolve(&Ours { write_id: &[1; WRITE_ID_LEN], version: 108, created: 100 }, stored)
+        resolve(&self::stored(1, 108, 100), stored)
     }
 
     #[test]
@@ -75,5 +69,9 @@ mod tests {
         let mut item = stored(2, 108, 100);
         item.remove("_c");
         assert_eq!(after(Some(&item)), Resolution::Unknown);
+        let mut ours = stored(1, 108, 100);
+        ours.remove("_c");
+        assert_eq!(resolve(&ours, Some(&item)), Resolution::Unknown, "nor if ours has no time either");
+        assert_eq!(resolve(&Item::new(), Some(&Item::new())), Resolution::Unknown);
     }
 }

@@ -1,38 +1,34 @@
-//! Records: read consistently, written conditionally, listed page by page; and the directory of where they are.
+//! Records: read consistently, written conditionally, listed page by page.
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, SystemTime},
 };
 
-use aws_sdk_dynamodb::{
-    operation::put_item::PutItemError,
-    types::{AttributeValue, Delete, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem},
-};
-use blue_address::{Collection, ItemAttributes, Kind, RecordPath, Tenant};
+use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::TransactWriteItem};
+use blue_address::{Collection, Kind, RecordPath, Tenant};
 use uuid::Uuid;
 
 use crate::{
-    MalformedItem, Revision, StoreError, StoredRecord, SystemAttributes, Table,
-    calls::{Answered, Deadline, GaveUp, ask, call, failed_condition},
-    item::{self, Condition, Item, PK, SK, WRITE_ID_LEN},
-    outcome::{Ours, Resolution, resolve},
+    MalformedItem, Put, RecordWrite, Revision, StoreError, StoredRecord, Table,
+    calls::{Answered, Deadline, GaveUp, call, failed_condition},
+    directory::Listed,
+    item::{self, Item, trace},
+    outcome::{Resolution, resolve},
+    query::{Query, Range},
+    write,
 };
-
-/// How many directory entries a process remembers to have written. Beyond that it forgets and writes some again.
-const REMEMBERED_ENTRIES: usize = 100_000;
 
 /// How long a request token counts as remembered. DynamoDB keeps it for ten minutes.
 const TOKEN_LIFE: Duration = Duration::from_secs(9 * 60);
 
-/// The records, key items and directory of one initialised table.
+/// The records, key items, directory and audit segments of one initialised table.
 #[derive(Debug)]
 pub struct Store {
     pub(crate) table: Table,
     /// When the store was initialised: tells it from one made anew in the same table.
     pub(crate) created: i64,
-    listed: Mutex<HashSet<(Tenant, Collection)>>,
+    pub(crate) listed: Mutex<Listed>,
 }
 
 /// An item as it stands in the table at this moment.
@@ -43,6 +39,10 @@ pub struct Current {
 }
 
 impl Current {
+    pub(crate) fn found(asked: &RecordPath, item: Option<Item>) -> Option<Self> {
+        item.map(|item| Self { asked: asked.clone(), item })
+    }
+
     /// The state that a conditional write may name as what it expects.
     #[must_use]
     pub fn revision(&self) -> Revision {
@@ -58,28 +58,6 @@ impl Current {
         let Self { asked, item } = self;
         item::decode_if(item, |path| *path == asked)
     }
-}
-
-/// A record to be written.
-#[derive(Debug, Clone)]
-pub struct RecordWrite {
-    /// Where to.
-    pub path: RecordPath,
-    /// Its new version.
-    pub version: u64,
-    /// Its sealed content, at least [`WRITE_ID_LEN`] bytes.
-    pub envelope: Vec<u8>,
-    /// All its cleartext attributes, [`SystemAttributes`] among them.
-    pub attributes: ItemAttributes,
-}
-
-/// What a write expects to find.
-#[derive(Debug, Clone, Copy)]
-pub enum Put<'a> {
-    /// No record at that address.
-    Create,
-    /// The record in exactly this state.
-    Replace(&'a Revision),
 }
 
 /// How a put ended. After a conflict nothing was written.
@@ -135,7 +113,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn get(&self, path: &RecordPath, deadline: Deadline) -> Result<Option<Current>, StoreError> {
         let item = self.table.read_item(item::record_key(path), deadline).await?;
-        Ok(item.map(|item| Current { asked: path.clone(), item }))
+        Ok(Current::found(path, item))
     }
 
     /// Writes one record if what it expects is there.
@@ -145,7 +123,7 @@ impl Store {
     /// whether it was written; else [`StoreError`].
     ///
     /// # Panics
-    /// If the envelope is shorter than [`WRITE_ID_LEN`].
+    /// If the envelope is shorter than [`WRITE_ID_LEN`](crate::WRITE_ID_LEN).
     pub async fn put(
         &self,
         write: RecordWrite,
@@ -161,27 +139,14 @@ impl Store {
     /// A record that is there may be our own first attempt's work, replaced since; one that is absent may be our own,
     /// deleted since. So this is a transaction of one item, whose token lets DynamoDB recognise a repeated request.
     async fn create(&self, write: RecordWrite, deadline: Deadline) -> Result<PutOutcome, StoreError> {
-        let RecordWrite { path, version, envelope, attributes } = write;
-        let write_id: [u8; WRITE_ID_LEN] =
-            *envelope.first_chunk().expect("an envelope is longer than its write id");
-        let asked = path.clone();
-        let condition = Condition::absent();
-        let put = aws_sdk_dynamodb::types::Put::builder()
-            .table_name(&self.table.name)
-            .set_item(Some(item::encode(StoredRecord { path, version, envelope, attributes })?))
-            .condition_expression(condition.expression)
-            .set_expression_attribute_names(Some(condition.names))
-            .return_values_on_condition_check_failure(AllOld)
-            .build()
-            .expect("table and item are set");
-        match self.transact(TransactWriteItem::builder().put(put).build(), deadline).await? {
+        let asked = write.path.clone();
+        let (item, condition) = write::encode(write, Put::Create)?;
+        match self.transact(self.table.transact_put(item.clone(), condition), deadline).await? {
             Transacted::Done => Ok(PutOutcome::Done),
-            Transacted::ConditionFailed(Some(item)) if item::trace(&item).write_id == Some(&write_id) => {
+            Transacted::ConditionFailed(Some(found)) if trace(&found).write_id == trace(&item).write_id => {
                 Ok(PutOutcome::Done)
             }
-            Transacted::ConditionFailed(item) => {
-                Ok(PutOutcome::Conflict(item.map(|item| Current { asked, item })))
-            }
+            Transacted::ConditionFailed(found) => Ok(PutOutcome::Conflict(Current::found(&asked, found))),
         }
     }
 
@@ -192,22 +157,9 @@ impl Store {
         expected: &Revision,
         deadline: Deadline,
     ) -> Result<PutOutcome, StoreError> {
-        let RecordWrite { path, version, envelope, attributes } = write;
-        let write_id: [u8; WRITE_ID_LEN] =
-            *envelope.first_chunk().expect("an envelope is longer than its write id");
-        let created = SystemAttributes::of(&attributes).map_or(i64::MIN, |system| system.created);
-        let asked = path.clone();
-        let condition = expected.condition();
-        let request = self
-            .table
-            .client
-            .put_item()
-            .table_name(&self.table.name)
-            .set_item(Some(item::encode(StoredRecord { path, version, envelope, attributes })?))
-            .condition_expression(&condition.expression)
-            .set_expression_attribute_values(condition.values())
-            .set_expression_attribute_names(Some(condition.names))
-            .return_values_on_condition_check_failure(AllOld);
+        let asked = write.path.clone();
+        let (item, condition) = write::encode(write, Put::Replace(expected))?;
+        let request = self.table.put_item(item.clone(), condition);
         let put = call("PutItem", deadline, || request.clone().send()).await;
         let Answered { answer, sent } = put.map_err(GaveUp::of_write)?;
         let found = match answer {
@@ -215,14 +167,11 @@ impl Store {
             Err(PutItemError::ConditionalCheckFailedException(failed)) => failed.item,
             Err(error) => return Err(sent.write_failed(&self.table.name, error)),
         };
-        let resolution = if sent.unanswered_before {
-            resolve(&Ours { write_id: &write_id, version, created }, found.as_ref())
-        } else {
-            Resolution::Theirs
-        };
+        let resolution =
+            if sent.unanswered_before { resolve(&item, found.as_ref()) } else { Resolution::Theirs };
         match resolution {
             Resolution::Ours => Ok(PutOutcome::Done),
-            Resolution::Theirs => Ok(PutOutcome::Conflict(found.map(|item| Current { asked, item }))),
+            Resolution::Theirs => Ok(PutOutcome::Conflict(Current::found(&asked, found))),
             Resolution::Unknown => {
                 Err(sent.unknown("the record was changed again before its state could be compared"))
             }
@@ -240,21 +189,10 @@ impl Store {
         expected: &Revision,
         deadline: Deadline,
     ) -> Result<DeleteOutcome, StoreError> {
-        let condition = expected.condition();
-        let delete = Delete::builder()
-            .table_name(&self.table.name)
-            .set_key(Some(item::record_key(path)))
-            .condition_expression(&condition.expression)
-            .set_expression_attribute_values(condition.values())
-            .set_expression_attribute_names(Some(condition.names))
-            .return_values_on_condition_check_failure(AllOld)
-            .build()
-            .expect("table and key are set");
-        match self.transact(TransactWriteItem::builder().delete(delete).build(), deadline).await? {
+        let delete = self.table.transact_delete(item::record_key(path), expected.condition());
+        match self.transact(delete, deadline).await? {
             Transacted::Done => Ok(DeleteOutcome::Done),
-            Transacted::ConditionFailed(item) => {
-                Ok(DeleteOutcome::Conflict(item.map(|item| Current { asked: path.clone(), item })))
-            }
+            Transacted::ConditionFailed(found) => Ok(DeleteOutcome::Conflict(Current::found(path, found))),
         }
     }
 
@@ -299,128 +237,21 @@ impl Store {
         limit: i32,
         deadline: Deadline,
     ) -> Result<Page, StoreError> {
-        let prefix = kind.map(|kind| format!("{kind}#"));
         let partition = item::partition(tenant, collection);
-        let (items, next) = self.query(partition, prefix.as_deref(), from, Some(limit), deadline).await?;
+        let prefix = kind.map(|kind| format!("{kind}#"));
+        let query = Query {
+            range: prefix.as_deref().map_or(Range::All, Range::StartingWith),
+            from: from.map(|cursor| cursor.0.as_str()),
+            limit: Some(limit),
+            ..Query::of(&partition)
+        };
+        let (items, next) = self.table.query(query, deadline).await?;
         let here = |path: &RecordPath| {
             path.tenant == *tenant
                 && path.collection == *collection
                 && kind.is_none_or(|kind| path.kind == *kind)
         };
-        Ok(Page { records: items.into_iter().map(|item| item::decode_if(item, here)).collect(), next })
-    }
-
-    /// Makes sure that the directory names this tenant and collection, durably. Once it does, this process
-    /// remembers and no request is sent.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn ensure_listed(
-        &self,
-        tenant: &Tenant,
-        collection: &Collection,
-        deadline: Deadline,
-    ) -> Result<(), StoreError> {
-        let entry = (tenant.clone(), collection.clone());
-        if self.listed.lock().unwrap_or_else(PoisonError::into_inner).contains(&entry) {
-            return Ok(());
-        }
-        self.table.write_once(item::key("T", tenant.as_str()), deadline).await?;
-        self.table.write_once(item::key(format!("C#{tenant}"), collection.as_str()), deadline).await?;
-        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
-        if listed.len() >= REMEMBERED_ENTRIES {
-            listed.clear();
-        }
-        listed.insert(entry);
-        Ok(())
-    }
-
-    /// All tenants that ever had a record, ascending.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn tenants(&self, deadline: Deadline) -> Result<Vec<Tenant>, StoreError> {
-        self.directory("T".to_owned(), Tenant::new, deadline).await
-    }
-
-    /// All collections of a tenant that ever had a record, ascending.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn collections(
-        &self,
-        tenant: &Tenant,
-        deadline: Deadline,
-    ) -> Result<Vec<Collection>, StoreError> {
-        self.directory(format!("C#{tenant}"), Collection::new, deadline).await
-    }
-
-    async fn directory<T>(
-        &self,
-        partition: String,
-        name: impl Fn(String) -> Result<T, blue_address::NameError>,
-        deadline: Deadline,
-    ) -> Result<Vec<T>, StoreError> {
-        let mut names = Vec::new();
-        for item in self.query_all(partition, deadline).await? {
-            let malformed = |reason: String| MalformedItem { key: item::describe_key(&item), reason };
-            let Some(AttributeValue::S(sk)) = item.get(SK) else {
-                return Err(malformed("its sort key is no string".to_owned()).into());
-            };
-            names.push(name(sk.clone()).map_err(|error| malformed(error.to_string()))?);
-        }
-        Ok(names)
-    }
-
-    pub(crate) async fn query_all(
-        &self,
-        partition: String,
-        deadline: Deadline,
-    ) -> Result<Vec<Item>, StoreError> {
-        let mut all = Vec::new();
-        let mut from = None;
-        loop {
-            let (items, next) = self.query(partition.clone(), None, from.as_ref(), None, deadline).await?;
-            all.extend(items);
-            match next {
-                Some(next) => from = Some(next),
-                None => return Ok(all),
-            }
-        }
-    }
-
-    async fn query(
-        &self,
-        partition: String,
-        prefix: Option<&str>,
-        from: Option<&Cursor>,
-        limit: Option<i32>,
-        deadline: Deadline,
-    ) -> Result<(Vec<Item>, Option<Cursor>), StoreError> {
-        let mut names = HashMap::from([("#pk".to_owned(), PK.to_owned())]);
-        let mut values = HashMap::from([(":pk".to_owned(), AttributeValue::S(partition.clone()))]);
-        let mut condition = "#pk = :pk".to_owned();
-        if let Some(prefix) = prefix {
-            names.insert("#sk".to_owned(), SK.to_owned());
-            values.insert(":sk".to_owned(), AttributeValue::S(prefix.to_owned()));
-            condition.push_str(" AND begins_with(#sk, :sk)");
-        }
-        let request = self
-            .table
-            .client
-            .query()
-            .table_name(&self.table.name)
-            .key_condition_expression(condition)
-            .set_expression_attribute_names(Some(names))
-            .set_expression_attribute_values(Some(values))
-            .set_exclusive_start_key(from.map(|cursor| item::key(partition, &cursor.0)))
-            .set_limit(limit)
-            .consistent_read(true);
-        let answer = ask("Query", &self.table.name, deadline, || request.clone().send()).await?;
-        let next = match answer.last_evaluated_key.as_ref().and_then(|key| key.get(SK)) {
-            Some(AttributeValue::S(sk)) => Some(Cursor(sk.clone())),
-            _ => None,
-        };
-        Ok((answer.items.unwrap_or_default(), next))
+        let records = items.into_iter().map(|item| item::decode_if(item, here)).collect();
+        Ok(Page { records, next: next.map(Cursor) })
     }
 }

@@ -15,10 +15,19 @@ pub(crate) fn record_size(
     attributes: &ItemAttributes,
     envelope_len: usize,
 ) -> usize {
-    let names = PK.len() + SK.len() + VERSION.len() + ENVELOPE.len();
-    let key = partition(&path.tenant, &path.collection).len() + sort_key(path).len();
+    let names = VERSION.len() + ENVELOPE.len();
     let attributes: usize = attributes.iter().map(|(name, value)| name.len() + value_size(value)).sum();
-    names + key + number_size(&version.to_string()) + envelope_len + attributes
+    record_key_size(path) + names + number_size(&version.to_string()) + envelope_len + attributes
+}
+
+/// The size of what tells a record's item from others.
+pub(crate) fn record_key_size(path: &RecordPath) -> usize {
+    key_size(&partition(&path.tenant, &path.collection), &sort_key(path))
+}
+
+/// The size of an item's key, names included.
+pub(crate) fn key_size(pk: &str, sk: &str) -> usize {
+    PK.len() + pk.len() + SK.len() + sk.len()
 }
 
 fn value_size(value: &Value) -> usize {
@@ -32,7 +41,7 @@ fn value_size(value: &Value) -> usize {
 
 /// The size of a canonical whole number. DynamoDB keeps pairs of decimal digits, so trailing zeros count only
 /// where they share a pair with another digit.
-fn number_size(number: &str) -> usize {
+pub(crate) fn number_size(number: &str) -> usize {
     let digits = number.strip_prefix('-').unwrap_or(number);
     if digits == "0" {
         return 1;

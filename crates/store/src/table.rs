@@ -272,14 +272,7 @@ impl Table {
 
     /// Writes an item unless one is there; either is fine.
     pub(crate) async fn write_once(&self, item: Item, deadline: Deadline) -> Result<(), StoreError> {
-        let condition = Condition::absent();
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(item))
-            .condition_expression(condition.expression)
-            .set_expression_attribute_names(Some(condition.names));
+        let request = self.put_item(item, Condition::absent());
         let put = call("PutItem", deadline, || request.clone().send()).await;
         match put.map_err(GaveUp::unavailable)?.answer {
             Ok(_) => Ok(()),
