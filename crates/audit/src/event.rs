@@ -149,6 +149,21 @@ impl Details {
         }
     }
 
+    /// How many bytes the event takes in a segment of `chain`: its encoding with the length before it.
+    #[must_use]
+    pub fn stored_len(&self, chain: &blue_address::Chain) -> usize {
+        // Every field with the four bytes of its length; 16 + 27 + 8 + 8 + 32 bytes are of fixed fields.
+        const FIXED: usize = 4 + LABEL.len() + 15 * 4 + 16 + 27 + 8 + 8 + 32;
+        let texts =
+            [&self.trace_id, &self.span_id, &self.key_id, &self.principal, &self.reason, &self.resource];
+        FIXED
+            + texts.iter().map(|text| text.len()).sum::<usize>()
+            + self.operation.as_str().len()
+            + self.outcome.as_str().len()
+            + chain.as_str().len()
+            + self.content_digest.map_or(0, |digest| digest.len())
+    }
+
     /// Puts the event into its place in a chain and computes its hash.
     ///
     /// # Panics

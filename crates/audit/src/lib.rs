@@ -1,14 +1,17 @@
-//! The crypto audit event: who used which key on which record, with what outcome, and the hash that chains
-//! one event to the next.
+//! The crypto audit log: who used which key on which record, with what outcome, in chains of events that nobody changes
+//! unseen.
 //!
-//! - [`CryptoAuditEvent`]: one event with its hash; made by [`Details::link`], which computes it.
-//! - [`CryptoOp`], [`Outcome`]: what was done and how it ended.
-//! - [`resource`]: the name of a record in an event.
+//! - [`CryptoAuditEvent`]: one event with its hash; made by [`Details::link`], which computes it. [`resource`] and its
+//!   like name what it is about.
 //! - [`Segment`]: a run of events as it is stored, under the MAC of an [`AuditKey`]; [`VerifiedSegment`]: its events, once
 //!   that MAC and their links were verified.
+//! - [`Appender`]: appends to a chain, alone or together with the writes that the events tell of.
+//! - [`verify()`], [`ChainReader`], [`Report`]: a whole log, verified; [`RecordLedger`]: what it says of each record.
+//! - [`Checkpoint`]: how far the chains had come, as a signed note to be kept elsewhere.
 //!
-//! The encoding is exact and specified in docs/audit.md of the repository. This crate keeps no log and writes nowhere, and
-//! it knows neither AWS nor how keys are kept. Most people want the facade, `blue-encrypted-store`.
+//! Formats and rules are exact and specified in docs/audit.md of the repository. Where segments are kept is somebody else's
+//! matter ([`SegmentSource`], [`SegmentLog`]): this crate knows neither AWS nor how keys are kept. Most people want the
+//! facade, `blue-encrypted-store`.
 //!
 //! ```
 //! use blue_audit::{AuditKey, CryptoOp, Details, GENESIS, Outcome, Segment, resource};
@@ -38,15 +41,45 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod appender;
+mod checkpoint;
 mod decode;
 mod event;
+mod keys;
+mod log;
+mod note;
+mod records;
+mod report;
 mod resource;
 mod segment;
+mod verify;
 
 /// Names, addresses and attributes: the crate `blue-address`.
 pub use blue_address as address;
 
+pub use appender::{
+    AppendError, Appender, AppenderConfig, Committed, Head, MAX_GROUP_WRITES, MAX_REQUEST_LEN,
+    MAX_SEGMENT_LEN, Reservation, Stopped,
+};
+pub use checkpoint::{
+    Checkpoint, CheckpointError, CheckpointSink, GoesBack, MalformedCheckpoint, OpenCheckpointError,
+    SinkError,
+};
 pub use decode::MalformedEvent;
 pub use event::{CryptoAuditEvent, CryptoOp, Details, GENESIS, Outcome};
-pub use resource::resource;
-pub use segment::{AuditKey, NotARun, Segment, SegmentError, VerifiedSegment};
+pub use keys::AuditKeys;
+pub use log::{Appended, Cause, JoinedWrite, Page, Refusal, SegmentLog, SegmentSource, Stored};
+pub use note::{
+    MAX_NOTE_LEN, MAX_NOTE_SIGNATURES, NoteError, NoteKeyError, NoteSigner, NoteVerifier, UnsignableText,
+    VerifiedNote,
+};
+pub use records::{RecordLedger, RecordState};
+pub use report::{ChainReport, Class, Finding, Findings, Report, Sequences, Totals, Verdict};
+pub use resource::{
+    audit_resource, chain_resource, collection_resource, kek_resource, resource, resource_parts,
+    store_resource, tenant_resource,
+};
+pub use segment::{AuditKey, KeylessSegment, NotARun, Segment, SegmentError, VerifiedSegment};
+pub use verify::{
+    Baseline, ChainReader, Checks, Observer, ReadSegment, Start, Step, VerifyError, VerifyOptions, verify,
+};

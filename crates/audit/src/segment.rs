@@ -120,6 +120,30 @@ impl VerifiedSegment {
     }
 }
 
+/// The events of a segment that fits together. Without the key that is all there is to see: whoever can write the table
+/// can make one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeylessSegment(Vec<CryptoAuditEvent>);
+
+impl KeylessSegment {
+    /// The events, at least one, in the order of their sequence.
+    #[must_use]
+    pub fn events(&self) -> &[CryptoAuditEvent] {
+        &self.0
+    }
+
+    /// Verifies the MAC of the segment that these events were read from.
+    pub(crate) fn authenticate(
+        self,
+        segment: &Segment,
+        key: &AuditKey,
+        namespace: &Namespace,
+    ) -> Result<VerifiedSegment, SegmentError> {
+        segment.check_mac(key, namespace, self.0.first())?;
+        Ok(VerifiedSegment(self.0))
+    }
+}
+
 impl Segment {
     /// Joins linked events and computes the MAC.
     ///
@@ -158,25 +182,65 @@ impl Segment {
     /// [`SegmentError`]: the first check that fails, in the order of its variants.
     pub fn verify(&self, key: &AuditKey, namespace: &Namespace) -> Result<VerifiedSegment, SegmentError> {
         let events = self.parse()?;
-        let (Some(first), Some(last)) = (events.first(), events.last()) else {
-            return Err(SegmentError::Malformed(None));
-        };
+        self.check_mac(key, namespace, events.first())?;
+        self.check_count(&events)?;
+        check_run(&events, &self.chain, self.first)?;
+        self.check_head(&events)?;
+        Ok(VerifiedSegment(events))
+    }
+
+    /// Makes the checks that take no key: the count, links and head of the events, then their chain and sequences. So a
+    /// segment whose bytes were edited shows that, whatever the edit made it say.
+    ///
+    /// # Errors
+    /// [`SegmentError`]: the first check that fails, in the order above.
+    pub fn verify_without_key(&self) -> Result<KeylessSegment, SegmentError> {
+        let events = self.parse()?;
+        self.check_count(&events)?;
+        check_links(&events, self.first)?;
+        self.check_head(&events)?;
+        check_places(&events, &self.chain, self.first)?;
+        Ok(KeylessSegment(events))
+    }
+
+    /// Whether the events are as many as they are said to be, and each in its place in this chain, so that it is known
+    /// which places the segment takes, whatever else is wrong with it.
+    pub(crate) fn takes_its_places(&self) -> bool {
+        let placed = |events: &[_]| check_places(events, &self.chain, self.first).is_ok();
+        self.parse().is_ok_and(|events| self.check_count(&events).is_ok() && placed(&events))
+    }
+
+    fn check_mac(
+        &self,
+        key: &AuditKey,
+        namespace: &Namespace,
+        first: Option<&CryptoAuditEvent>,
+    ) -> Result<(), SegmentError> {
+        let first = first.ok_or(SegmentError::Malformed(None))?;
         if self.audit_kek_id != key.id {
             return Err(SegmentError::WrongKey);
         }
         hmac::verify(&key.mac, &self.authenticated(namespace, first.previous_hash()), &self.mac)
-            .map_err(|_| SegmentError::Mac)?;
-        if u32::try_from(events.len()) != Ok(self.count) {
-            return Err(SegmentError::Count { count: self.count, found: events.len() });
-        }
-        check_run(&events, &self.chain, self.first)?;
-        if *last.event_hash() != self.head_hash {
-            return Err(SegmentError::Head);
-        }
-        Ok(VerifiedSegment(events))
+            .map_err(|_| SegmentError::Mac)
     }
 
-    /// The events, parsed, and nothing verified.
+    fn check_count(&self, events: &[CryptoAuditEvent]) -> Result<(), SegmentError> {
+        if u32::try_from(events.len()) == Ok(self.count) {
+            Ok(())
+        } else {
+            Err(SegmentError::Count { count: self.count, found: events.len() })
+        }
+    }
+
+    fn check_head(&self, events: &[CryptoAuditEvent]) -> Result<(), SegmentError> {
+        match events.last() {
+            Some(last) if *last.event_hash() == self.head_hash => Ok(()),
+            Some(_) => Err(SegmentError::Head),
+            None => Err(SegmentError::Malformed(None)),
+        }
+    }
+
+    /// The events, at least one, parsed, and nothing verified.
     fn parse(&self) -> Result<Vec<CryptoAuditEvent>, SegmentError> {
         let mut events = Vec::new();
         let mut rest = &self.events[..];
@@ -186,7 +250,7 @@ impl Segment {
                 .push(CryptoAuditEvent::decode(event).map_err(|error| SegmentError::Malformed(Some(error)))?);
             rest = after;
         }
-        Ok(events)
+        if events.is_empty() { Err(SegmentError::Malformed(None)) } else { Ok(events) }
     }
 
     fn authenticated(&self, namespace: &Namespace, previous_hash: &[u8; 32]) -> Vec<u8> {
@@ -205,6 +269,12 @@ impl Segment {
 
 /// Each event in its chain and place, and each bound to the one before it.
 fn check_run(events: &[CryptoAuditEvent], chain: &str, first: u64) -> Result<(), SegmentError> {
+    check_places(events, chain, first)?;
+    check_links(events, first)
+}
+
+/// Each event in its chain, then each in its place.
+fn check_places(events: &[CryptoAuditEvent], chain: &str, first: u64) -> Result<(), SegmentError> {
     // Beyond the last u64 there is no place, and nothing that stands in it.
     let places = (first..=u64::MAX).map(Some).chain(iter::repeat(None));
     let misplaced = |wrong: &dyn Fn(Option<u64>, &CryptoAuditEvent) -> bool| {
@@ -214,11 +284,17 @@ fn check_run(events: &[CryptoAuditEvent], chain: &str, first: u64) -> Result<(),
     if let Some(sequence) = misplaced(&|_, event| event.chain() != chain) {
         return Err(SegmentError::Foreign { sequence });
     }
-    if let Some(sequence) = misplaced(&|place, event| Some(event.sequence()) != place) {
-        return Err(SegmentError::Sequence { sequence });
+    match misplaced(&|place, event| Some(event.sequence()) != place) {
+        Some(sequence) => Err(SegmentError::Sequence { sequence }),
+        None => Ok(()),
     }
-    match events.windows(2).find(|pair| pair[1].previous_hash() != pair[0].event_hash()) {
-        Some(pair) => Err(SegmentError::Link { sequence: pair[1].sequence() }),
+}
+
+/// Each event bound to the one before it. One that is not is named by its place, whatever sequence it claims.
+fn check_links(events: &[CryptoAuditEvent], first: u64) -> Result<(), SegmentError> {
+    let mut pairs = (first..=u64::MAX).skip(1).zip(events.windows(2));
+    match pairs.find(|(_, pair)| pair[1].previous_hash() != pair[0].event_hash()) {
+        Some((sequence, _)) => Err(SegmentError::Link { sequence }),
         None => Ok(()),
     }
 }

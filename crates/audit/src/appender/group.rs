@@ -1,0 +1,67 @@
+//! What may share one request.
+
+use std::collections::HashSet;
+
+use crate::{JoinedWrite, SegmentLog};
+
+use super::Submission;
+
+/// The most bytes of events in one segment: 64 KiB.
+pub const MAX_SEGMENT_LEN: usize = 65_536;
+
+/// The most writes that join one segment. A transaction of DynamoDB has at most 100 items.
+pub const MAX_GROUP_WRITES: usize = 99;
+
+/// The most bytes of one request, its segment included: 3.5 MB. DynamoDB takes 4 MB.
+pub const MAX_REQUEST_LEN: usize = 3_500_000;
+
+/// Submissions that go into one segment.
+pub(super) struct Group<L: SegmentLog> {
+    members: Vec<Submission<L>>,
+    places: HashSet<String>,
+    events_len: usize,
+    request_len: usize,
+}
+
+/// Why a submission is not of a group.
+pub(super) enum NotAdmitted {
+    /// The group writes the same place already.
+    SamePlace,
+    /// There is no room for it.
+    Full,
+}
+
+impl<L: SegmentLog> Group<L> {
+    pub(super) fn new() -> Self {
+        Self { members: Vec::new(), places: HashSet::new(), events_len: 0, request_len: 0 }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Takes a submission in, or gives it back. The first is always taken.
+    pub(super) fn admit(&mut self, submission: Submission<L>) -> Result<(), (Submission<L>, NotAdmitted)> {
+        let events_len = self.events_len + submission.events_len;
+        let write_len = submission.write.as_ref().map_or(0, JoinedWrite::size);
+        let request_len = self.request_len + submission.events_len + write_len;
+        let full = events_len > MAX_SEGMENT_LEN
+            || request_len > MAX_REQUEST_LEN
+            || (submission.write.is_some() && self.places.len() == MAX_GROUP_WRITES);
+        if full && !self.is_empty() {
+            return Err((submission, NotAdmitted::Full));
+        }
+        if let Some(write) = &submission.write
+            && !self.places.insert(write.place())
+        {
+            return Err((submission, NotAdmitted::SamePlace));
+        }
+        (self.events_len, self.request_len) = (events_len, request_len);
+        self.members.push(submission);
+        Ok(())
+    }
+
+    pub(super) fn into_members(self) -> Vec<Submission<L>> {
+        self.members
+    }
+}

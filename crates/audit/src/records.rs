@@ -1,0 +1,232 @@
+//! What the log says of each record, held against what lies in the table.
+//!
+//! A record's versions grow by one with each write, from the version that it was created with. So the version v of a
+//! record is its last if an event tells that it was written, and none that v + 1 was, or that v was deleted. That needs
+//! neither clocks nor an order among chains.
+
+use std::collections::HashMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::{Class, CryptoAuditEvent, CryptoOp, Outcome};
+
+/// The name of a record, shortened to 16 bytes of its SHA-256.
+type Name = [u8; 16];
+
+/// What the events of a log come to for each record: about 100 bytes of memory for each that they name.
+#[derive(Debug, Default)]
+pub struct RecordLedger(HashMap<Name, Versions>);
+
+/// The versions of one record that are not both written and followed.
+type Versions = Vec<Version>;
+
+#[derive(Debug, Clone, Copy)]
+struct Version {
+    number: u64,
+    /// The content that was written.
+    written: Option<[u8; 32]>,
+    /// Whether the next version was written, or this one deleted.
+    followed: bool,
+}
+
+/// A record as it lies in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordState {
+    /// Its version.
+    pub version: u64,
+    /// Its content digest; `None` if what lies there is no envelope.
+    pub content_digest: Option<[u8; 32]>,
+}
+
+impl RecordLedger {
+    /// Takes an event in. Of one chain they come in order, of several in any.
+    pub fn note(&mut self, event: &CryptoAuditEvent) {
+        let details = event.details();
+        if details.outcome != Outcome::Success {
+            return;
+        }
+        let name = || name(&details.resource);
+        match (details.operation, details.content_digest) {
+            (CryptoOp::Encrypt, Some(digest)) => {
+                let versions = self.0.entry(name()).or_default();
+                change(versions, details.version, |version| version.written = Some(digest));
+                if let Some(before) = details.version.checked_sub(1) {
+                    change(versions, before, |version| version.followed = true);
+                }
+            }
+            // What was deleted had no version that could be read: whatever was there is gone.
+            (CryptoOp::Delete, _) if details.version == 0 => {
+                self.0.entry(name()).or_default().retain(|version| version.written.is_none());
+            }
+            (CryptoOp::Delete, _) => {
+                let versions = self.0.entry(name()).or_default();
+                change(versions, details.version, |version| version.followed = true);
+            }
+            _ => {}
+        }
+    }
+
+    /// What is wrong with a record that lies in the table like this, or is not there; `None` if it is as the log
+    /// says.
+    #[must_use]
+    pub fn judge(&self, resource: &str, stored: Option<RecordState>) -> Option<Class> {
+        let versions = self.0.get(&name(resource));
+        let last: Vec<Version> = versions.into_iter().flatten().filter(|v| v.is_last()).copied().collect();
+        let Some(stored) = stored else {
+            return (!last.is_empty()).then_some(Class::UnloggedDelete);
+        };
+        let here = last.iter().find(|version| version.number == stored.version);
+        match here {
+            Some(version) if version.written != stored.content_digest => Some(Class::Altered),
+            Some(_) if last.len() == 1 => None,
+            Some(_) => Some(Class::StaleRecord),
+            None if versions.is_none() => Some(Class::UnloggedRecord),
+            None if last.is_empty() => Some(Class::RestoredRecord),
+            None if last.iter().any(|version| version.number > stored.version) => Some(Class::StaleRecord),
+            None => Some(Class::UnloggedRecord),
+        }
+    }
+
+    /// Whether a record should lie in the table.
+    #[must_use]
+    pub fn expects(&self, resource: &str) -> bool {
+        self.0.get(&name(resource)).is_some_and(|versions| versions.iter().any(Version::is_last))
+    }
+
+    /// The versions of a record that were written, and of which no event tells that they were followed or deleted: one, if
+    /// all is well and the record is there.
+    #[must_use]
+    pub fn open(&self, resource: &str) -> Vec<u64> {
+        let versions = self.0.get(&name(resource)).into_iter().flatten();
+        versions.filter(|version| version.is_last()).map(|version| version.number).collect()
+    }
+
+    /// How many records should lie in the table.
+    #[must_use]
+    pub fn expected(&self) -> usize {
+        self.0.values().filter(|versions| versions.iter().any(Version::is_last)).count()
+    }
+}
+
+impl Version {
+    fn is_last(&self) -> bool {
+        self.written.is_some() && !self.followed
+    }
+}
+
+/// Changes what is known of a version, and forgets it once it is written and followed.
+fn change(versions: &mut Versions, number: u64, edit: impl FnOnce(&mut Version)) {
+    let index = versions.iter().position(|version| version.number == number).unwrap_or_else(|| {
+        versions.push(Version { number, written: None, followed: false });
+        versions.len() - 1
+    });
+    edit(&mut versions[index]);
+    if versions[index].written.is_some() && versions[index].followed {
+        versions.swap_remove(index);
+    }
+}
+
+fn name(resource: &str) -> Name {
+    let digest: [u8; 32] = Sha256::digest(resource).into();
+    *digest.first_chunk().expect("32 bytes are more than 16")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Details, GENESIS};
+
+    fn event(operation: CryptoOp, version: u64, digest: u8) -> CryptoAuditEvent {
+        let content_digest = (operation == CryptoOp::Encrypt).then_some([digest; 32]);
+        let details =
+            Details { operation, resource: "r".to_owned(), version, content_digest, ..Details::now() };
+        details.link("main", 0, GENESIS)
+    }
+
+    fn written(version: u64) -> CryptoAuditEvent {
+        event(CryptoOp::Encrypt, version, u8::try_from(version % 251).expect("a small number"))
+    }
+
+    fn deleted(version: u64) -> CryptoAuditEvent {
+        event(CryptoOp::Delete, version, 0)
+    }
+
+    fn ledger(events: &[CryptoAuditEvent]) -> RecordLedger {
+        let mut ledger = RecordLedger::default();
+        events.iter().for_each(|event| ledger.note(event));
+        ledger
+    }
+
+    fn stored(version: u64) -> Option<RecordState> {
+        let digest = u8::try_from(version % 251).expect("a small number");
+        Some(RecordState { version, content_digest: Some([digest; 32]) })
+    }
+
+    #[test]
+    fn a_record_is_as_its_last_event_says() {
+        let ledger = ledger(&[written(100), written(101), written(102)]);
+        assert_eq!(ledger.judge("r", stored(102)), None);
+        assert_eq!(ledger.judge("r", stored(101)), Some(Class::StaleRecord));
+        assert_eq!(ledger.judge("r", stored(100)), Some(Class::StaleRecord));
+        assert_eq!(ledger.judge("r", stored(103)), Some(Class::UnloggedRecord));
+        assert_eq!(ledger.judge("r", None), Some(Class::UnloggedDelete));
+        for content_digest in [None, Some([0; 32])] {
+            let state = Some(RecordState { version: 102, content_digest });
+            assert_eq!(ledger.judge("r", state), Some(Class::Altered));
+        }
+        assert_eq!(ledger.judge("another", stored(1)), Some(Class::UnloggedRecord));
+        assert_eq!(ledger.judge("another", None), None);
+        assert_eq!((ledger.expected(), ledger.expects("r")), (1, true));
+        assert_eq!((ledger.open("r"), ledger.open("another")), (vec![102], vec![]));
+    }
+
+    #[test]
+    fn what_was_deleted_is_gone() {
+        let ledger = ledger(&[written(100), written(101), deleted(101)]);
+        assert_eq!(ledger.judge("r", None), None);
+        assert_eq!(ledger.judge("r", stored(101)), Some(Class::RestoredRecord));
+        assert_eq!(ledger.judge("r", stored(100)), Some(Class::RestoredRecord));
+        assert_eq!(ledger.expected(), 0);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_between_delete_and_create_changes_nothing() {
+        let ledger = ledger(&[written(500), written(501), deleted(501), written(100), written(101)]);
+        assert_eq!(ledger.judge("r", stored(101)), None);
+        assert_eq!(ledger.judge("r", stored(501)), Some(Class::UnloggedRecord));
+        assert_eq!(ledger.judge("r", stored(100)), Some(Class::StaleRecord));
+    }
+
+    #[test]
+    fn events_of_several_chains_come_in_any_order() {
+        let mut events = vec![written(100), written(101), deleted(101), written(900), written(901)];
+        for _ in 0..200 {
+            fastrand::shuffle(&mut events);
+            let ledger = ledger(&events);
+            assert_eq!(ledger.judge("r", stored(901)), None);
+            assert_eq!(ledger.judge("r", stored(101)), Some(Class::StaleRecord));
+        }
+    }
+
+    #[test]
+    fn a_record_that_was_rolled_back_and_then_written_again_is_seen() {
+        let again = event(CryptoOp::Encrypt, 101, 77);
+        let ledger = ledger(&[written(100), written(101), written(102), again]);
+        let state = Some(RecordState { version: 101, content_digest: Some([77; 32]) });
+        assert_eq!(ledger.judge("r", state), Some(Class::StaleRecord));
+    }
+
+    #[test]
+    fn a_mangled_record_that_was_deleted_leaves_nothing_open() {
+        let ledger = ledger(&[written(100), deleted(0)]);
+        assert_eq!(ledger.judge("r", None), None);
+        assert_eq!(ledger.judge("r", stored(100)), Some(Class::RestoredRecord));
+    }
+
+    #[test]
+    fn what_failed_changed_nothing() {
+        let details = Details { outcome: Outcome::Failure, ..deleted(100).details().clone() };
+        let ledger = ledger(&[written(100), details.link("main", 1, GENESIS)]);
+        assert_eq!(ledger.judge("r", stored(100)), None);
+    }
+}
