@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use blue_encrypted_store::Deadlines;
+use blue_encrypted_store::{AuditConfig, Deadlines, blue_audit::AppenderConfig};
 use blue_testkit::DynamoDb;
 use blue_tests::{Fate, Proxy, Request, Sandbox};
 use fastrand::Rng;
@@ -50,6 +50,8 @@ pub(crate) async fn live(seed: u64) {
     .await;
     // Its opening is not under test. Its client is its own, so that its connections end with it.
     let through = sandbox.builder().client(proxy.client(&DynamoDb::shared().client().await));
+    let appender = AppenderConfig { attempt: DEADLINES.attempt, ..AppenderConfig::default() };
+    let through = through.audit(AuditConfig { appender, ..AuditConfig::default() });
     let store = through.deadlines(DEADLINES).open().await.unwrap();
     failing.store(true, SeqCst);
     let running = Running::start(store, load, DEADLINES);
@@ -66,7 +68,8 @@ pub(crate) async fn live(seed: u64) {
     let mut ledger = running.stop().await;
     all_arrived(&proxy).await;
 
-    let findings = check(&mut ledger, &sandbox.store().await, &sandbox.scan().await).await;
+    let items = sandbox.scan().await;
+    let findings = check(&mut ledger, &sandbox.store().await, &items, &sandbox.key()).await;
     assert!(findings.is_empty(), "seed {seed}:\n{findings}");
     let counts = dealer.lock().unwrap().counts.clone();
     let (acknowledged, not_done) = (ledger.acknowledged(), ledger.not_done());

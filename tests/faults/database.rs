@@ -58,15 +58,21 @@ pub(crate) async fn live(life: &mut Life, tally: &mut Tally) {
 
     let items = scan(&server.client(), TABLE).await;
     let fresh = builder(server.client()).open().await.unwrap();
-    let findings = check(&mut ledger, &fresh, &items).await;
+    let key = LocalFile::open(directory.path().join("keys/umk.key")).unwrap();
+    let findings = check(&mut ledger, &fresh, &items, &key).await;
     assert!(findings.is_empty(), "{findings}");
     tally.checked(ledger.acknowledged());
     (0..life.kills).for_each(|_| tally.survived());
 }
 
 /// [`Ledger::check`], which must end.
-pub(crate) async fn check(ledger: &mut Ledger, store: &EncryptedStore, items: &[Item]) -> Findings {
-    time::timeout(PATIENCE, ledger.check(store, items)).await.expect("what is there can be read")
+pub(crate) async fn check(
+    ledger: &mut Ledger,
+    store: &EncryptedStore,
+    items: &[Item],
+    key: &LocalFile,
+) -> Findings {
+    time::timeout(PATIENCE, ledger.check(store, items, key)).await.expect("what is there can be read")
 }
 
 async fn proxy(listen_at: &str, upstream: &str) -> Proxy {

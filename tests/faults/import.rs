@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, fs, iter, process::Stdio, time::Duration};
 
 use blue_encrypted_store::{Attributes, Entry, Payload};
-use blue_tests::{Sandbox, half_there};
+use blue_tests::{Sandbox, VerifiedLog, half_there};
 use fastrand::Rng;
 use futures::TryStreamExt;
 use tokio::{process::Command, sync::watch, time};
@@ -46,8 +46,11 @@ async fn kill_and_repeat(sandbox: &Sandbox, mut rng: Rng, expected: &mut Records
         let time = Duration::from_millis(1_000);
         let moment = Moment::within(rng, (requests >> attempt).max(1), time / 2_u32.pow(attempt));
         let was_killed = import_until(sandbox, &arguments, moment).await;
-        let torn = half_there(&sandbox.scan().await);
+        let items = sandbox.scan().await;
+        let torn = half_there(&items);
         assert!(torn.is_empty(), "killed at {moment:?}: {torn:#?}");
+        let unlogged = VerifiedLog::findings(&items, &sandbox.key()).await;
+        assert!(unlogged.is_empty(), "killed at {moment:?}: {unlogged:#?}");
         let found = found(sandbox).await;
         for (id, text) in &found {
             let is_ours = lines.iter().any(|line| line.0 == *id && line.1 == *text);
@@ -65,6 +68,8 @@ async fn kill_and_repeat(sandbox: &Sandbox, mut rng: Rng, expected: &mut Records
         let compared = u64::try_from(lasting.len()).unwrap();
         expected.extend(lasting);
         assert_eq!(self::found(sandbox).await, *expected, "repeated after a kill at {moment:?}");
+        let unlogged = VerifiedLog::findings(&sandbox.scan().await, &sandbox.key()).await;
+        assert!(unlogged.is_empty(), "repeated after a kill at {moment:?}: {unlogged:#?}");
         tally.checked(compared);
         if was_killed {
             return;

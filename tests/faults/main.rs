@@ -1,5 +1,6 @@
 //! Faults: processes killed in the middle of what they do, a database killed under load, connections that fail.
-//! Afterwards every acknowledged record opens and is what was written, nothing is there by half, nothing hangs.
+//! Afterwards every acknowledged record opens and is what was written, nothing is there by half, nothing hangs; and the
+//! audit log has no gap, each record has its event, and each event of a record's last write its record.
 //!
 //! Kills are SIGKILL, and hit one of four:
 //!

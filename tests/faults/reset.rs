@@ -10,7 +10,7 @@ use std::{
 };
 
 use blue_encrypted_store::KeyProvider;
-use blue_tests::{Item, Note, Sandbox};
+use blue_tests::{Item, Note, Sandbox, VerifiedLog, s};
 use fastrand::Rng;
 use rexpect::{
     process::{Signal, WaitStatus},
@@ -145,10 +145,15 @@ impl Before {
             }
             return RECORDS.into();
         }
-        // Nothing, or a META of a key that is there.
-        let umk_ids: Vec<_> = left.iter().map(|item| item["umk_id"].as_s().unwrap().clone()).collect();
+        // Nothing, or a META of a key that is there, and what opening that store made of its audit log.
         if !left.is_empty() {
-            assert_eq!(umk_ids, [self.sandbox.key().umk_id().as_str()], "{moment:?}");
+            let key = self.sandbox.key();
+            let made = [s("META"), s("S#audit"), s("A#main")];
+            assert!(left.iter().all(|item| made.contains(&item["pk"])), "{moment:?}: {left:#?}");
+            let mut umk_ids: Vec<_> = left.iter().filter_map(|item| item.get("umk_id")).collect();
+            umk_ids.dedup();
+            assert_eq!(umk_ids, [&s(key.umk_id().as_str())], "{moment:?}");
+            assert_eq!(VerifiedLog::findings(&left, &key).await, Vec::<String>::new(), "{moment:?}");
         }
         0
     }

@@ -32,7 +32,8 @@ pub(crate) async fn live(life: &mut Life, tally: &mut Tally) {
         // What is there must be whole before anybody repairs it by opening.
         let before = ledger.acknowledged();
         let items = items(&sandbox).await;
-        let findings = check(&mut ledger, &sandbox.store().await, &items).await;
+        let store = sandbox.store().await;
+        let findings = check(&mut ledger, &store, &items, &sandbox.key()).await;
         assert!(findings.is_empty(), "killed at {moment:?}, after {before} acknowledgements:\n{findings}");
         tally.survived();
     }

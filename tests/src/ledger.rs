@@ -5,11 +5,11 @@ use std::{
     fmt,
 };
 
-use blue_encrypted_store::EncryptedStore;
+use blue_encrypted_store::{EncryptedStore, KeyProvider};
 use futures::TryStreamExt;
 
 use crate::{
-    Change, Event, Item, Place, State,
+    Change, Event, Item, Place, State, VerifiedLog,
     load::{is_counter, mark_of, marks_of},
 };
 
@@ -92,6 +92,8 @@ pub struct Findings {
     pub lost: Vec<String>,
     /// What is there by half, does not open, or mixes two states.
     pub torn: Vec<String>,
+    /// Where the audit log has a gap, or does not say what the records say.
+    pub unlogged: Vec<String>,
     /// What the load itself saw that must not be.
     pub wrong: Vec<String>,
 }
@@ -100,13 +102,19 @@ impl Findings {
     /// Whether all is well.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        [&self.lost, &self.torn, &self.wrong].iter().all(|found| found.is_empty())
+        [&self.lost, &self.torn, &self.unlogged, &self.wrong].iter().all(|found| found.is_empty())
     }
 }
 
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (class, found) in [("lost", &self.lost), ("torn", &self.torn), ("wrong", &self.wrong)] {
+        let classes = [
+            ("lost", &self.lost),
+            ("torn", &self.torn),
+            ("unlogged", &self.unlogged),
+            ("wrong", &self.wrong),
+        ];
+        for (class, found) in classes {
             found.iter().try_for_each(|what| writeln!(f, "{class}: {what}"))?;
         }
         Ok(())
@@ -192,11 +200,20 @@ impl Ledger {
         self.counters.entry(place).or_default()
     }
 
-    /// Opens all that is in the store, and compares it with what must be there. From then on what was found counts as
+    /// Opens all that is in the store, and compares it with what must be there, and with the audit log. From then on what was found counts as
     /// acknowledged and nothing as in doubt: call it when nothing is on its way any more.
-    pub async fn check(&mut self, store: &EncryptedStore, items: &[Item]) -> Findings {
+    ///
+    /// # Panics
+    /// If META or the audit key, which `keys` unwraps, is not as a store writes it.
+    pub async fn check(
+        &mut self,
+        store: &EncryptedStore,
+        items: &[Item],
+        keys: &dyn KeyProvider,
+    ) -> Findings {
         let mut findings = Findings { wrong: std::mem::take(&mut self.wrong), ..Findings::default() };
         findings.torn.extend(half_there(items));
+        findings.unlogged.extend(VerifiedLog::findings(items, keys).await);
         let found = found(store, &mut findings).await;
 
         let mut places: BTreeSet<&Place> = found.keys().collect();
@@ -306,6 +323,13 @@ pub fn half_there(items: &[Item]) -> Vec<String> {
         let (class, tenant, collection) = (parts.next(), parts.next(), parts.next());
         let first_key = |tenant: &str| is_there(&format!("K#{tenant}"), "0000000001");
         let (needs, is_founded): (&[&str], bool) = match (class.unwrap_or_default(), tenant, collection) {
+            // The audit key is made once; the log begins with it, and from then on has no gap: see [`crate::VerifiedLog`].
+            ("S", Some("audit"), None) => {
+                (&["kek_id", "provider", "umk_id", "wrapped_kek", "created"], sk == "0000000001")
+            }
+            ("A", Some(_), None) => {
+                (&["events", "count", "head_hash", "mac", "audit_kek_id"], is_there("S#audit", "0000000001"))
+            }
             ("META", None, _) => (&["schema", "namespace", "provider", "umk_id", "created"], true),
             ("K", Some(_), None) => {
                 (&["kek_id", "provider", "umk_id", "wrapped_kek", "created"], sk == "0000000001")

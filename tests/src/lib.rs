@@ -1,15 +1,18 @@
 //! What the suites share: a store in a table of its own, on the DynamoDB that `blue-testkit` started; a proxy before it
-//! that loses what it is told to lose; and a load of writes with a ledger of what must stand in the table after it.
+//! that loses what it is told to lose; the table's audit log, verified; and a load of writes with a ledger of what must
+//! stand in the table after it.
 //!
 //! All of that is behind the feature `services`, on by default; the known-answer tests need none of it.
 #![cfg(feature = "services")]
 
+mod audit_log;
 mod ledger;
 mod load;
 mod note;
 mod proxy;
 mod sandbox;
 
+pub use audit_log::VerifiedLog;
 pub use ledger::{Findings, Ledger, half_there};
 pub use load::{Change, Event, Journal, Load, Place, State};
 pub use note::Note;

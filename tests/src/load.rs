@@ -17,7 +17,8 @@ use std::{
 };
 
 use blue_encrypted_store::{
-    Collection, Deadlines, Delete, EncryptedStore, Put, ReadError, Record, WriteError, table::StoreError,
+    AuditUnavailable, Collection, Deadlines, Delete, EncryptedStore, Put, ReadError, Record, WriteError,
+    blue_audit::AppendError, table::StoreError,
 };
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
@@ -350,6 +351,10 @@ impl Task {
                 time::sleep(PAUSE).await;
                 None
             }
+            Err(ReadError::Audit(error)) if is_late(&error) => {
+                time::sleep(PAUSE).await;
+                None
+            }
             Err(error) => {
                 self.wrong(format!("reading {place:?}: {}", chain(&error)));
                 None
@@ -394,8 +399,15 @@ fn failed(error: &WriteError) -> Outcome {
         WriteError::Store(StoreError::Unavailable { .. }) | WriteError::Key(_) | WriteError::Busy { .. } => {
             Outcome::NotDone(chain(error))
         }
+        WriteError::Audit(error) if is_late(error) => Outcome::NotDone(chain(error)),
         _ => Outcome::Wrong(chain(error)),
     }
+}
+
+/// Whether the audit log did not take an event in time. A chain that it writes to no more is something else.
+fn is_late(error: &AuditUnavailable) -> bool {
+    use AppendError::{Deadline, Full, OutcomeUnknown};
+    matches!(error.source, Deadline { .. } | Full { .. } | OutcomeUnknown { .. })
 }
 
 fn hanging() -> Outcome {

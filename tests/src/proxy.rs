@@ -43,6 +43,20 @@ impl Request {
         self.key("sk")
     }
 
+    /// Every item that it would put or delete: partition key, sort key, and the part of the request that does it.
+    #[must_use]
+    pub fn writes(&self) -> Vec<(&str, &str, &Value)> {
+        let parts: Vec<&Value> = match self.operation.as_str() {
+            "PutItem" | "DeleteItem" => vec![&self.body],
+            "TransactWriteItems" => {
+                let items = self.body["TransactItems"].as_array().into_iter().flatten();
+                items.filter_map(|item| item.get("Put").or_else(|| item.get("Delete"))).collect()
+            }
+            _ => Vec::new(),
+        };
+        parts.into_iter().map(|part| (text_at(part, "pk"), text_at(part, "sk"), part)).collect()
+    }
+
     /// A GetItem of its table, strongly consistent.
     fn read_after(&self) -> Value {
         let of_first = |action| self.body.pointer(&format!("/TransactItems/0/{action}/TableName"));
@@ -59,6 +73,12 @@ impl Request {
         let places = ["", "/TransactItems/0/Put", "/TransactItems/0/Delete"].map(within);
         places.into_iter().flatten().flatten().find_map(Value::as_str).unwrap_or_default()
     }
+}
+
+/// A key attribute of the item that a part of a request writes, or nothing.
+fn text_at<'a>(part: &'a Value, name: &str) -> &'a str {
+    let at = |place: &str| part.pointer(&format!("/{place}/{name}/S")).and_then(Value::as_str);
+    at("Item").or_else(|| at("Key")).unwrap_or_default()
 }
 
 /// What becomes of a request.

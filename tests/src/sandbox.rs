@@ -8,6 +8,8 @@ use blue_testkit::{DynamoDb, unique_table};
 use tempfile::TempDir;
 use tokio::runtime;
 
+use crate::VerifiedLog;
+
 /// An item as it lies in the table.
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -36,6 +38,15 @@ pub async fn scan(client: &Client, table: &str) -> Vec<Item> {
     while let Some(page) = pages.next().await {
         items.extend(page.expect("the table can be scanned").items.unwrap_or_default());
     }
+    items
+}
+
+/// Those items that are none of the audit log's.
+fn without_audit(mut items: Vec<Item>) -> Vec<Item> {
+    items.retain(|item| {
+        let pk = item["pk"].as_s().map_or("", String::as_str);
+        !pk.starts_with("A#") && pk != "S#audit"
+    });
     items
 }
 
@@ -144,6 +155,23 @@ impl Sandbox {
     /// If DynamoDB fails.
     pub async fn scan(&self) -> Vec<Item> {
         scan(&self.client, &self.table).await
+    }
+
+    /// All items but those of the audit log and its key, which opening a store makes.
+    ///
+    /// # Panics
+    /// If DynamoDB fails.
+    pub async fn scan_without_audit(&self) -> Vec<Item> {
+        without_audit(self.scan().await)
+    }
+
+    /// The audit log as it stands, verified.
+    ///
+    /// # Panics
+    /// If it is not sound, or there is no key file.
+    pub async fn audit_log(&self) -> VerifiedLog {
+        let log = VerifiedLog::read(&self.scan().await, &self.key()).await;
+        log.unwrap_or_else(|found| panic!("{found:#?}"))
     }
 
     /// The items of one partition.

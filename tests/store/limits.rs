@@ -10,9 +10,10 @@ use aws_sdk_dynamodb::types::{
     Projection, ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
 };
 use blue_encrypted_store::{
-    AttributeError, Attributes, Collection, Delete, EncryptedStore, Key, KeyProvider, KeyUnavailable, Kind,
-    LocalFile, LocalFileError, NameError, OpenError, Put, ReadError, Record, RecordId, ResetError,
-    WriteError,
+    AttributeError, Attributes, AuditConfig, Collection, Delete, EncryptedStore, Key, KeyProvider,
+    KeyUnavailable, Kind, LocalFile, LocalFileError, NameError, OpenError, Put, ReadError, Record, RecordId,
+    ResetError, WriteError,
+    blue_audit::{AppendError, AppenderConfig, CryptoOp, Details, Stopped},
     envelope::Kek,
     keys::{KeyContext, KeyError, KeyringError, UmkId, WrappedKek},
     table::{StoreError, TableError},
@@ -118,7 +119,9 @@ async fn one_byte_more_than_400_kib_is_refused_before_any_call() {
         assert_eq!(address, "alice/inbox/file/1");
         assert_eq!(calls(), before, "nothing was sent");
         if attempt == 0 {
-            assert_eq!(sandbox.scan().await.len(), 1, "META is all there is: no key, no directory");
+            let left = sandbox.scan_without_audit().await.len();
+            assert_eq!(left, 1, "META is all there is: no key, no directory");
+            assert_eq!(sandbox.audit_log().await.about("alice/inbox/file/1"), Vec::<&Details>::new());
         }
         if *size == LIMIT + 1 {
             let cause = error.source().unwrap().to_string();
@@ -186,7 +189,18 @@ async fn bad_names_are_refused_and_say_what_is_wrong_with_them() {
         assert!(matches!(update, Err(WriteError::Name(_))), "{bad:?}");
         assert!(matches!(inbox.delete::<Note>(bad, Delete::Any).await, Err(WriteError::Name(_))), "{bad:?}");
     }
-    assert_eq!(sandbox.scan().await.len(), 1, "nothing but META");
+    nothing_but_meta(&sandbox).await;
+}
+
+/// What was refused before it was tried left nothing: the audit log has what its own opening put there.
+async fn nothing_but_meta(sandbox: &Sandbox) {
+    assert_eq!(sandbox.scan_without_audit().await.len(), 1, "nothing but META");
+    let log = sandbox.audit_log().await;
+    let own = |event: &Details| {
+        let operation = matches!(event.operation, CryptoOp::GenerateKek | CryptoOp::UnwrapKek);
+        operation && event.resource.starts_with("bes:default/%23audit/")
+    };
+    assert!(log.events().count() >= 1 && log.events().all(own), "{:#?}", log.chain("main"));
 }
 
 #[tokio::test]
@@ -264,7 +278,7 @@ async fn a_reserved_attribute_name_is_refused_and_nothing_is_written() {
             "{error}"
         );
     }
-    assert_eq!(sandbox.scan().await.len(), 1, "nothing but META");
+    nothing_but_meta(&sandbox).await;
 
     inbox.put(&Named { id: "1".into(), name: "fine".into() }).await.unwrap();
     let before = sandbox.item("R#alice#inbox", "named#1").await;
@@ -376,6 +390,7 @@ async fn a_store_of_another_layout_or_namespace_is_refused() {
     let sandbox = Sandbox::new("layout").await;
     sandbox.store().await;
     let meta = sandbox.item("META", "store").await.unwrap();
+    let before = sandbox.scan().await.len();
     let changed = |name: &str, value: Option<AttributeValue>| {
         let mut meta = meta.clone();
         meta.remove(name);
@@ -408,7 +423,12 @@ async fn a_store_of_another_layout_or_namespace_is_refused() {
             };
             assert!(expected, "{name} = {value:?}: {error:?}");
         }
-        assert_eq!(sandbox.scan().await, [tampered], "it stays as it is");
+        assert_eq!(sandbox.scan_without_audit().await, [tampered], "it stays as it is");
+        assert_eq!(
+            sandbox.scan().await.len(),
+            before,
+            "nothing was recorded in a log that may be another store's"
+        );
     }
     sandbox.put_item(meta.clone()).await;
     let other = sandbox.builder().namespace("other").open().await;
@@ -447,7 +467,7 @@ async fn a_missing_table_is_created_by_init_alone() {
     assert!(sandbox.key_path().exists());
     sandbox.builder().init().await.unwrap();
     sandbox.builder().open().await.unwrap();
-    assert_eq!(sandbox.scan().await.len(), 1);
+    nothing_but_meta(&sandbox).await;
 
     let store = sandbox.store().await;
     sandbox.client.delete_table().table_name(&sandbox.table).send().await.unwrap();
@@ -540,7 +560,8 @@ async fn keyless(name: &str) -> (Sandbox, Vec<Item>) {
     let sandbox = Sandbox::new(name).await;
     sandbox.collection("alice", "inbox").await.put(&Note::new("1", "text")).await.unwrap();
     let items = sorted(sandbox.scan().await);
-    assert_eq!(items.len(), 5, "META, key, two directory entries, record");
+    let records = sandbox.scan_without_audit().await.len();
+    assert_eq!(records, 5, "META, key, two directory entries, record");
     (sandbox, items)
 }
 
@@ -680,16 +701,24 @@ async fn a_reset_of_any_other_table_is_refused_and_sends_no_deletion() {
 #[tokio::test]
 async fn a_process_of_the_old_store_makes_no_key_in_the_new_one() {
     let sandbox = Sandbox::new("made-anew").await;
-    let old = sandbox.store().await;
+    // It looks at the end of its chain every time: by default it would for a second trust what it saw.
+    let appender = AppenderConfig { look_again: Duration::ZERO, ..AppenderConfig::default() };
+    let audit = AuditConfig { appender, ..AuditConfig::default() };
+    let old = sandbox.builder().audit(audit).init().await.unwrap();
     sandbox.builder().local_reset().await.unwrap().wipe().await.unwrap();
+    let new = sandbox.collection("alice", "inbox").await;
     let alice = old.tenant("alice").unwrap().collection("inbox").unwrap();
     let write = alice.put(&Note::new("1", "text")).await;
-    let Err(WriteError::Key(KeyUnavailable::Keyring(KeyringError::Store { source, .. }))) = &write else {
+    let Err(WriteError::Key(KeyUnavailable::Keyring(KeyringError::Provider { source, .. }))) = &write else {
         panic!("{write:?}")
     };
-    assert!(matches!(source.downcast_ref(), Some(StoreError::Reinitialised { .. })), "{source:?}");
-    assert_eq!(sandbox.scan().await.len(), 1, "META alone");
-    sandbox.collection("alice", "inbox").await.put(&Note::new("1", "text")).await.unwrap();
+    let stopped = source.source().and_then(|error| error.downcast_ref());
+    assert!(
+        matches!(stopped, Some(AppendError::Stopped { source: Stopped::UnknownKey { .. }, .. })),
+        "{source:?}"
+    );
+    assert_eq!(sandbox.scan_without_audit().await.len(), 1, "META alone");
+    new.put(&Note::new("1", "text")).await.unwrap();
 }
 
 /// A provider whose UMK has the name it is given.

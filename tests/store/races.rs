@@ -27,11 +27,12 @@ const V2: &str = "0000000002";
 const TOMBSTONE: &str = "0000000000";
 const SHREDDED_AT: &str = "2026-11-23T12:00:00.000000Z";
 
-/// A key file that counts what is asked of it.
+/// A key file that counts what is asked of it, for tenants and for the audit log apart.
 struct Counting {
     inner: LocalFile,
     generated: AtomicUsize,
     unwrapped: AtomicUsize,
+    audit: AtomicUsize,
 }
 
 impl Counting {
@@ -40,11 +41,19 @@ impl Counting {
             inner: sandbox.key(),
             generated: AtomicUsize::new(0),
             unwrapped: AtomicUsize::new(0),
+            audit: AtomicUsize::new(0),
         })
     }
 
+    /// How many keys of tenants were generated and unwrapped. That of the audit log is kept while the store is open.
     fn counts(&self) -> (usize, usize) {
+        assert_eq!(self.audit.load(SeqCst), 1, "the audit key is asked for once");
         (self.generated.load(SeqCst), self.unwrapped.load(SeqCst))
+    }
+
+    fn count<'a>(&'a self, tenants: &'a AtomicUsize, context: &KeyContext) {
+        let counter = if context.owner == KeyOwner::Audit { &self.audit } else { tenants };
+        counter.fetch_add(1, SeqCst);
     }
 }
 
@@ -55,14 +64,14 @@ impl KeyProvider for Counting {
     }
 
     async fn generate_kek(&self, context: &KeyContext) -> Result<(Kek, WrappedKek), KeyError> {
-        self.generated.fetch_add(1, SeqCst);
+        self.count(&self.generated, context);
         // As long as a call to a KMS, so that whoever does not wait its turn is seen.
         tokio::time::sleep(Duration::from_millis(20)).await;
         self.inner.generate_kek(context).await
     }
 
     async fn unwrap_kek(&self, wrapped: &WrappedKek, context: &KeyContext) -> Result<Kek, KeyError> {
-        self.unwrapped.fetch_add(1, SeqCst);
+        self.count(&self.unwrapped, context);
         tokio::time::sleep(Duration::from_millis(20)).await;
         self.inner.unwrap_kek(wrapped, context).await
     }

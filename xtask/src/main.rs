@@ -1,6 +1,7 @@
 //! `cargo xtask`: the project's own commands. One module each; this file only hands over to them.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
+mod attacks;
 mod faults;
 mod fuzz;
 mod image;
@@ -38,6 +39,8 @@ enum Command {
     Down,
     /// Build a Docker image of DynamoDB Local where none can be pulled (as root, on Debian).
     Image(image::Arguments),
+    /// Edit the audit log at random places, and see that verification finds each edit under its class.
+    Attacks(attacks::Arguments),
     /// Kill processes and databases in the middle of their work, and see that nothing is lost or torn.
     Faults(faults::Arguments),
     /// Run the fuzz targets live, each for some seconds (needs nightly Rust).
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Up => up::up(),
         Command::Down => up::down(),
         Command::Image(arguments) => image::run(&arguments),
+        Command::Attacks(arguments) => attacks::run(&arguments),
         Command::Faults(arguments) => faults::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Kat => kat::run(),

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use blue_encrypted_store::{
     LocalFileError, OpenError, ReadError, ResetError, WriteError,
+    checkpoints::TrustedCheckpointsError,
     table::{StoreError, TableError},
 };
 
@@ -71,6 +72,31 @@ pub(crate) fn of(failure: &Failure, config: Option<&Config>) -> Vec<String> {
         Failure::Write(WriteError::Shredded(_)) | Failure::Read(ReadError::Shredded(_)) => {
             vec!["its records cannot be read again; a tenant that comes back needs another name".to_owned()]
         }
+        Failure::OpenAudit(error) => of_audit_log(error, config),
+        Failure::Verdict(_) | Failure::Findings(_) => {
+            vec![
+                "keep the table as it is, and find out who could write to it".to_owned(),
+                "docs/audit.md, \"Verification\", says what each finding means".to_owned(),
+            ]
+        }
+        Failure::NoVerifier { .. } => {
+            vec!["give the public key with --verifier, or set checkpoint_verifiers".to_owned()]
+        }
+        Failure::NoCheckpoint { .. } | Failure::Checkpoints(TrustedCheckpointsError::NotFound { .. }) => {
+            vec![
+                "if there has been one, find out who took it away, and put it back".to_owned(),
+                "if this is where checkpoints begin: bes audit checkpoint --begin".to_owned(),
+            ]
+        }
+        Failure::OtherSigner { .. } => {
+            vec!["set checkpoint_key to a key that is believed, or add its public key there".to_owned()]
+        }
+        Failure::Unsigned(_) => {
+            vec!["the log or the checkpoint went back, or a clock is wrong: compare both".to_owned()]
+        }
+        Failure::TooSlow(_) => {
+            vec!["give it more time with --every, or see what slows the database down".to_owned()]
+        }
         Failure::NotJson { .. } => {
             vec!["a text is JSON only in double quotes; to store a file as it is, use --bytes".to_owned()]
         }
@@ -108,6 +134,25 @@ fn of_key_file(error: &LocalFileError) -> Vec<String> {
             )]
         }
         _ => Vec::new(),
+    }
+}
+
+fn of_audit_log(error: &OpenError, config: &Config) -> Vec<String> {
+    match error {
+        OpenError::Table(error) => of_table(error, config),
+        OpenError::NoRegion => {
+            vec!["name it with --region or AWS_REGION; DynamoDB Local takes any".to_owned()]
+        }
+        OpenError::LocalFile(_)
+        | OpenError::LocalKeyMissing { .. }
+        | OpenError::LocalKeyChanged { .. }
+        | OpenError::WrappedAuditKey(_)
+        | OpenError::AuditKeyMissing => vec![
+            "name the right key file with --key-file".to_owned(),
+            "without it, hashes and links can be verified, not MACs: bes audit verify --without-key"
+                .to_owned(),
+        ],
+        other => of_store(other, config),
     }
 }
 

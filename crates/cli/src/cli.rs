@@ -1,10 +1,13 @@
 //! What can be typed.
 
+mod audit;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use self::audit::{Audit, AuditCheckpoint, AuditExport, AuditTail, AuditVerify, AuditWatch};
 use crate::attr::Attr;
 
 const AFTER_HELP: &str = "\
@@ -23,6 +26,8 @@ Exit codes:
    9  some lines or records failed; each is reported
   10  the tenant was shredded
   11  the table cannot serve as a store: missing, of another schema, not ours
+
+`bes audit verify`, `checkpoint` and `watch` have exit codes of their own; see their --help.
 
 Every setting can come from a flag, the environment (BES_*, AWS_*), or a TOML file, in this order; `bes config` \
 shows which.";
@@ -59,6 +64,9 @@ pub struct Global {
     /// The AWS Region [env: AWS_REGION]
     #[arg(long, global = true, value_name = "REGION")]
     pub region: Option<String>,
+    /// Who the audit log says does it [env: BES_PRINCIPAL] [default: the user of the system]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub principal: Option<String>,
     /// How to print data [env: BES_OUTPUT] [default: text: a table on a terminal, else plain lines]
     #[arg(long, global = true, value_name = "json|text")]
     pub output: Option<String>,
@@ -83,6 +91,9 @@ pub(crate) enum Command {
     Import(Import),
     /// Print all records of a collection as JSON Lines
     Export(Export),
+    /// Verify, read and export the audit log, and sign checkpoints of it
+    #[command(subcommand)]
+    Audit(Audit),
     /// Wipe a local database (DynamoDB Local only) and begin again with a fresh key
     Reset(Reset),
     /// Show every setting and where it comes from
@@ -189,6 +200,7 @@ impl Global {
             "key-file" => self.key_file.as_deref(),
             "endpoint-url" => self.endpoint_url.as_deref(),
             "region" => self.region.as_deref(),
+            "principal" => self.principal.as_deref(),
             "output" => self.output.as_deref(),
             _ => None,
         }

@@ -3,8 +3,10 @@
 use std::{error::Error, io, path::PathBuf, process::ExitCode};
 
 use blue_encrypted_store::{
-    AddressError, AttributeError, KeyUnavailable, LocalFileError, NameError, OpenError, ReadError,
-    ResetError, WriteError,
+    AddressError, AttributeError, AuditLogError, AuditUnavailable, KeyUnavailable, LocalFileError, NameError,
+    OpenError, ReadError, ResetError, WriteError,
+    blue_audit::{AppendError, SinkError, Verdict, VerifyError},
+    checkpoints::{SigningKeyError, TrustedCheckpointsError},
     keys::KeyringError,
     table::{StoreError, TableError},
 };
@@ -82,6 +84,43 @@ pub(crate) enum Failure {
     NotConfirmed,
     #[error("the database was not reset")]
     Declined,
+    /// The command may be done, but not all of it is in the audit log.
+    #[error("the audit log may lack the last of what was done")]
+    Unflushed(#[source] AuditUnavailable),
+    /// The audit log cannot be read.
+    #[error(transparent)]
+    OpenAudit(Box<OpenError>),
+    /// The audit log was not read to its end.
+    #[error(transparent)]
+    AuditLog(#[from] AuditLogError),
+    /// The audit log was read, and this is what it came to: not that it is verified.
+    #[error("{}", said(*.0))]
+    Verdict(Verdict),
+    /// What was read of the audit log is not all sound. Each finding was reported when it was met.
+    #[error("{0} in the audit log")]
+    Findings(String),
+    /// The checkpoints that were to be compared with are not there, or not to be trusted.
+    #[error(transparent)]
+    Checkpoints(#[from] TrustedCheckpointsError),
+    #[error("the file of checkpoints {} holds none", path.display())]
+    NoCheckpoint { path: PathBuf },
+    #[error("no public key is known by which the checkpoints of {} could be believed", path.display())]
+    NoVerifier { path: PathBuf },
+    #[error("the file of checkpoints {} went back behind what this process has verified", path.display())]
+    WentBack { path: PathBuf },
+    #[error(transparent)]
+    SigningKey(#[from] SigningKeyError),
+    #[error("the key {} is none of checkpoint_verifiers, so its checkpoints would not be believed", path.display())]
+    OtherSigner { path: PathBuf },
+    /// A checkpoint cannot be made, or does not come after the one before.
+    #[error("no checkpoint was signed")]
+    Unsigned(#[source] Box<dyn Error + Send + Sync>),
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    #[error("the verification did not end within {}", .0)]
+    TooSlow(String),
+    #[error("the alert was not delivered to {to}")]
+    Alert { to: String, source: Box<dyn Error + Send + Sync> },
 }
 
 /// A local key that is lost: what was met, and what can be done about it.
@@ -111,6 +150,15 @@ impl std::fmt::Display for KeyLost {
 }
 
 impl Failure {
+    /// The exit code of a command whose own the verdict is.
+    pub(crate) fn verdict_code(&self) -> u8 {
+        match self {
+            Self::Verdict(verdict) => verdict.exit_code(),
+            Self::ClosedPipe => 0,
+            _ => NOT_RUN,
+        }
+    }
+
     /// The exit code. It follows from what the caller can do, not from where the failure arose.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -135,7 +183,27 @@ impl Failure {
             Self::NotFound { .. } => Exit::NotFound,
             Self::Partial(_) => Exit::Partial,
             Self::KeyLost(_) | Self::ResetInstead => Exit::Key,
+            Self::Unflushed(error) => of_audit(error),
+            Self::OpenAudit(error) => of_open(error),
+            Self::AuditLog(error) => of_audit_log(error),
+            Self::Verdict(_) | Self::Findings(_) | Self::WentBack { .. } => Exit::Tampered,
+            Self::Checkpoints(TrustedCheckpointsError::Io { .. }) => Exit::Other,
+            Self::Checkpoints(_) | Self::NoCheckpoint { .. } | Self::Unsigned(_) => Exit::Tampered,
+            Self::NoVerifier { .. } | Self::OtherSigner { .. } => Exit::Usage,
+            Self::SigningKey(_) => Exit::Key,
+            Self::Sink(_) | Self::TooSlow(_) | Self::Alert { .. } => Exit::Other,
         }
+    }
+}
+
+/// The exit code of a verification that could not run.
+pub(crate) const NOT_RUN: u8 = 3;
+
+fn said(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Verified => "the audit log is verified",
+        Verdict::Incomplete => "the audit log is empty, or shorter than it was known to be",
+        Verdict::Tampered => "the audit log, or the table, is not as it was written",
     }
 }
 
@@ -170,6 +238,10 @@ fn of_open(error: &OpenError) -> Exit {
         | OpenError::LocalKeyChanged { .. }
         | OpenError::OtherUmk { .. }
         | OpenError::OtherProvider { .. } => Exit::Key,
+        OpenError::AuditKey(error) => of_keyring(error),
+        OpenError::WrappedAuditKey(_) => Exit::Key,
+        OpenError::AuditKeyMissing => Exit::Tampered,
+        OpenError::Audit(error) => of_audit(error),
         _ => Exit::Other,
     }
 }
@@ -181,6 +253,7 @@ fn of_read(error: &ReadError) -> Exit {
         ReadError::Key(error) => of_key(error),
         ReadError::Shredded(_) => Exit::Shredded,
         ReadError::Store(error) => of_store(error),
+        ReadError::Audit(error) => of_audit(error),
         _ => Exit::Other,
     }
 }
@@ -194,6 +267,7 @@ pub(crate) fn of_write(error: &WriteError) -> Exit {
         WriteError::Key(error) => of_key(error),
         WriteError::Shredded(_) => Exit::Shredded,
         WriteError::Store(error) => of_store(error),
+        WriteError::Audit(error) => of_audit(error),
         WriteError::OutcomeUnknown { .. } => Exit::Unknown,
         _ => Exit::Other,
     }
@@ -201,13 +275,40 @@ pub(crate) fn of_write(error: &WriteError) -> Exit {
 
 fn of_key(error: &KeyUnavailable) -> Exit {
     match error {
+        KeyUnavailable::Keyring(error) => of_keyring(error),
+        KeyUnavailable::Deadline => Exit::Service,
+        _ => Exit::Key,
+    }
+}
+
+fn of_keyring(error: &KeyringError) -> Exit {
+    match error {
         // The table of keys is the service's, and whether a key was written does not matter to a record.
-        KeyUnavailable::Keyring(KeyringError::Store { source, .. }) => match source.downcast_ref() {
+        KeyringError::Store { source, .. } => match source.downcast_ref() {
             Some(StoreError::OutcomeUnknown { .. }) | None => Exit::Service,
             Some(error) => of_store(error),
         },
-        KeyUnavailable::Deadline => Exit::Service,
         _ => Exit::Key,
+    }
+}
+
+/// What the log did not take, the service did not, unless the log is not as it was written.
+fn of_audit(error: &AuditUnavailable) -> Exit {
+    match (&error.source, error.store_error()) {
+        (AppendError::Stopped { .. }, _) => Exit::Tampered,
+        (AppendError::TooLarge { .. }, _) => Exit::Usage,
+        (_, Some(error)) => of_store(error),
+        _ => Exit::Service,
+    }
+}
+
+fn of_audit_log(error: &AuditLogError) -> Exit {
+    match error {
+        AuditLogError::Store(error) => of_store(error),
+        AuditLogError::Verify(VerifyError::Source { source, .. }) => {
+            source.downcast_ref().map_or(Exit::Other, of_store)
+        }
+        _ => Exit::Other,
     }
 }
 
@@ -232,7 +333,7 @@ mod tests {
         let source =
             || StoreError::OutcomeUnknown { operation: "PutItem", attempts: 1, source: "cut".into() };
         let failure =
-            Failure::Write(WriteError::OutcomeUnknown { address: "a/b/c/d".into(), source: source() });
+            Failure::Write(WriteError::OutcomeUnknown { address: "a/b/c/d".into(), source: source().into() });
         assert_eq!(failure.exit(), Exit::Unknown);
     }
 

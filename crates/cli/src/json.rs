@@ -11,7 +11,7 @@ use serde::{
 use serde_json::value::RawValue;
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 
-const TIME: &[BorrowedFormatItem<'_>] =
+pub(crate) const TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
 /// A record: what identifies it (an address, or kind and id), and the rest.

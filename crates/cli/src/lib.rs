@@ -44,18 +44,40 @@ use crate::{
 
 /// Does what the arguments of this process say.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return misused(&error),
+    };
     // A script for a shell depends on no setting.
     if let Command::Completions { shell } = arguments.command {
         return commands::completions::run(shell).into();
     }
+    let gives_a_verdict = matches!(&arguments.command, Command::Audit(audit) if audit.gives_a_verdict());
+    let failed = |failure: &Failure, config: Option<&Config>| {
+        tell(failure, config);
+        if gives_a_verdict { failure.verdict_code().into() } else { failure.exit().into() }
+    };
     let config = match Config::load(&arguments.global) {
         Ok(config) => config,
-        Err(error) => return failed(&Failure::Config(error), None).into(),
+        Err(error) => return failed(&Failure::Config(error), None),
     };
     match run(arguments, &config) {
         Ok(()) => Exit::Ok.into(),
-        Err(failure) => failed(&failure, Some(&config)).into(),
+        Err(failure) => failed(&failure, Some(&config)),
+    }
+}
+
+/// Help, or what is wrong with what was typed. Of a verification it must not look like a verdict.
+fn misused(error: &clap::Error) -> ExitCode {
+    // Whoever closed the pipe has what they wanted.
+    let _ = error.print();
+    let mut typed = std::env::args_os().skip_while(|typed| typed != "audit").skip(1);
+    let gives_a_verdict = typed
+        .any(|typed| typed.to_str().is_some_and(|typed| ["verify", "checkpoint", "watch"].contains(&typed)));
+    match error.exit_code() {
+        0 => Exit::Ok.into(),
+        _ if gives_a_verdict => failure::NOT_RUN.into(),
+        _ => Exit::Usage.into(),
     }
 }
 
@@ -68,14 +90,14 @@ fn run(arguments: Arguments, config: &Config) -> Result<(), Failure> {
     runtime.block_on(commands::run(arguments.command, config))
 }
 
-fn failed(failure: &Failure, config: Option<&Config>) -> Exit {
+/// Says what happened, and what can be done about it.
+fn tell(failure: &Failure, config: Option<&Config>) {
     // Whoever closed the pipe has what they wanted.
     if matches!(failure, Failure::ClosedPipe) {
-        return Exit::Ok;
+        return;
     }
     failure::report(failure);
     for line in advice::of(failure, config) {
         say!("help: {}", output::printable(&line));
     }
-    failure.exit()
 }

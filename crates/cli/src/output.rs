@@ -42,6 +42,11 @@ impl Output {
         self.out.write_all(bytes).map_err(failed)
     }
 
+    /// Sends out what was printed so far.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        self.out.flush().map_err(failed)
+    }
+
     /// Everything must have gone out before a run can be said to have succeeded.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         self.out.flush().map_err(failed)
@@ -90,6 +95,18 @@ impl Rows {
 /// Without the control characters by which data could steer a terminal. Line breaks stay.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
+/// On one line, and all that does not print escaped.
+pub(crate) fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' | '\'' => out.push(c),
+            c => out.extend(c.escape_debug()),
+        }
+    }
+    out
 }
 
 fn failed(source: io::Error) -> Failure {

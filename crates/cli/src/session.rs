@@ -1,10 +1,14 @@
 //! From the configuration to an opened store.
 
 use blue_encrypted_store::{
-    Builder, Collection, EncryptedStore, KeyFile, LocalFile, LocalFileError, OpenError,
+    AuditLog, Builder, Collection, EncryptedStore, KeyFile, LocalFile, LocalFileError, OpenError,
 };
 
-use crate::{config::Config, failure::Failure, lost_key};
+use crate::{
+    config::Config,
+    failure::{self, Failure},
+    lost_key,
+};
 
 /// The path of a collection as it is typed, `TENANT/COLLECTION`.
 pub(crate) struct CollectionPath<'a> {
@@ -32,8 +36,32 @@ impl<'a> CollectionPath<'a> {
     }
 }
 
+/// Opens the store, does something with it, and sees to it that the audit log has all of that, even if it failed.
+pub(crate) async fn with_store<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&EncryptedStore) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let store = open(config).await?;
+    let done = work(&store).await;
+    conclude(&store, done).await
+}
+
+/// Waits until the audit log has everything that was done.
+pub(crate) async fn conclude<T>(store: &EncryptedStore, done: Result<T, Failure>) -> Result<T, Failure> {
+    let Err(error) = store.flush().await else { return done };
+    let unflushed = Failure::Unflushed(error);
+    match done {
+        // Closing the pipe is how a reader says that it has enough.
+        Ok(_) | Err(Failure::ClosedPipe) => Err(unflushed),
+        Err(failure) => {
+            failure::report(&unflushed);
+            Err(failure)
+        }
+    }
+}
+
 /// Opens the store, which must exist. If its local key is lost, says so, and on a terminal offers a reset.
-pub(crate) async fn open(config: &Config) -> Result<EncryptedStore, Failure> {
+async fn open(config: &Config) -> Result<EncryptedStore, Failure> {
     let mut was_vacant = false;
     let opened = match key_file(config) {
         Ok(keys) => {
@@ -64,7 +92,11 @@ pub(crate) fn builder(config: &Config) -> Builder {
         .namespace(config.namespace.value.as_str())
         .deadlines(config.deadlines())
         .keyring(config.keyring())
-        .padding(config.padding.value);
+        .padding(config.padding.value)
+        .audit(config.audit());
+    if let Some(principal) = &config.principal {
+        builder = builder.principal(&principal.value);
+    }
     // What stands in the environment the SDK finds by itself, by rules of its own.
     if let Some(url) = config.endpoint_url.as_ref().filter(|set| !set.source.is_environment()) {
         builder = builder.endpoint_url(&url.value);
@@ -76,6 +108,15 @@ pub(crate) fn builder(config: &Config) -> Builder {
         builder = builder.writer_region(&region.value);
     }
     builder
+}
+
+/// Opens the audit log to be read, with the keys or without. Nothing is created, and no reset offered.
+pub(crate) async fn open_audit(config: &Config, with_keys: bool) -> Result<AuditLog, Failure> {
+    let mut builder = builder(config);
+    if with_keys {
+        builder = builder.keys(key_file(config).map_err(OpenError::from)?);
+    }
+    builder.open_audit().await.map_err(|error| Failure::OpenAudit(Box::new(error)))
 }
 
 /// The key file, or its vacant place. Nothing is created here.

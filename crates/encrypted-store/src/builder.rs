@@ -5,12 +5,13 @@ use std::{path::PathBuf, sync::Arc};
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::Client;
 use aws_smithy_http_client::tls;
-use blue_address::Namespace;
+use blue_address::{Namespace, Principal};
 use blue_keys::{KeyFile, KeyProvider, Keyring, KeyringConfig, LocalFile, LocalFileError, UmkId};
-use blue_store::{Deadlines, Examined, Meta, Table};
+use blue_store::{Deadlines, Examined, Meta, Table, TableError};
 
 use crate::{
-    EncryptedStore, LocalReset, OpenError, Padding, ResetError,
+    AuditConfig, AuditLog, EncryptedStore, LocalReset, OpenError, Padding, ResetError, TraceContext,
+    audit::{AuditedProvider, Recorder, Trail},
     keks::{TableKeks, now_micros},
     store::{Inner, Turns},
 };
@@ -66,6 +67,8 @@ pub struct Builder {
     deadlines: Deadlines,
     keyring: KeyringConfig,
     padding: Padding,
+    audit: AuditConfig,
+    principal: Option<String>,
 }
 
 impl Builder {
@@ -141,6 +144,22 @@ impl Builder {
         self
     }
 
+    /// How the audit log is written. Default: strictly.
+    #[must_use]
+    pub fn audit(mut self, config: AuditConfig) -> Self {
+        self.audit = config;
+        self
+    }
+
+    /// Who the audit log says does what is done through the store, unless a handle says otherwise
+    /// ([`EncryptedStore::with_principal`]): 1–1,024 bytes of UTF-8 without control characters. Without it, an event
+    /// names nobody.
+    #[must_use]
+    pub fn principal(mut self, name: impl Into<String>) -> Self {
+        self.principal = Some(name.into());
+        self
+    }
+
     /// Opens an existing table. An empty one becomes a store, with a fresh key file if its place is vacant; a
     /// missing table is never created.
     ///
@@ -158,6 +177,25 @@ impl Builder {
     /// [`OpenError`].
     pub async fn init(self) -> Result<EncryptedStore, OpenError> {
         self.establish(true).await
+    }
+
+    /// Opens the audit log of an existing store to be read, and writes nothing. The key source may be left out: MACs are
+    /// not checked then.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open_audit(self) -> Result<AuditLog, OpenError> {
+        let namespace = self.checked_namespace()?;
+        let table = self.connect().await?;
+        let Self { keys, writer_region, deadlines, .. } = self;
+        let Examined { meta, description, .. } = table.examine(writer_region.as_deref()).await?;
+        let name = table.name().to_owned();
+        let meta = meta.ok_or_else(|| TableError::NotOurs { table: name.clone() })?;
+        table.check_namespace(&meta, &namespace)?;
+        let key = keys.map(|keys| Key::for_existing_table(keys, &name, &meta)).transpose()?;
+        let provider = key.map(|key| key.checked(&name, &meta)).transpose()?;
+        let store = Arc::new(table.open(&meta, &namespace)?);
+        AuditLog::open(store, namespace, provider, deadlines, description.table_id).await
     }
 
     /// Prepares to wipe a local database whose key is lost: looks whether that may be done at all, changes
@@ -189,8 +227,9 @@ impl Builder {
 
     async fn establish(self, create: bool) -> Result<EncryptedStore, OpenError> {
         let namespace = self.checked_namespace()?;
+        let principal = self.principal.as_deref().map(Principal::new).transpose()?;
         let table = self.connect().await?;
-        let Self { keys, writer_region, deadlines, keyring, padding, .. } = self;
+        let Self { keys, writer_region, deadlines, keyring, padding, audit, .. } = self;
         let keys = keys.ok_or(OpenError::Incomplete { what: "key source" })?;
 
         if create {
@@ -216,9 +255,13 @@ impl Builder {
         let provider = key.checked(&name, &meta)?;
 
         let keks = Arc::new(TableKeks { store: store.clone(), deadlines });
-        let keyring = Keyring::new(namespace.clone(), provider, keks, keyring);
-        let inner = Inner { namespace, store, keyring, deadlines, padding, turns: Turns::new() };
-        Ok(EncryptedStore { inner: Arc::new(inner) })
+        let recorder = Recorder { principal, environment: TraceContext::from_env() };
+        let provider = Arc::new(AuditedProvider::new(provider, recorder.clone()));
+        let keyring = Keyring::new(namespace.clone(), provider.clone(), keks, keyring);
+        let trail = Trail::open(store.clone(), &namespace, &keyring, audit, deadlines, recorder).await?;
+        trail.take_over(&provider).await?;
+        let turns = Turns::new();
+        Ok(EncryptedStore::new(Inner { namespace, store, keyring, deadlines, padding, turns, trail }))
     }
 
     fn checked_namespace(&self) -> Result<Namespace, OpenError> {

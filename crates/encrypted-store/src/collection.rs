@@ -3,13 +3,19 @@
 use std::{sync::Arc, time::Instant};
 
 use blue_address::{Attributes, Kind, NameError, RecordId, RecordPath};
+use blue_audit::{CryptoOp, collection_resource};
 use blue_store::{Deadline, Page, StoreError};
 use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::{
-    Entry, JsonMismatch, Key, Payload, ReadError, Record, Tampered, WriteError, commit::Content, store::Inner,
+    AuditUnavailable, Entry, JsonMismatch, Key, Payload, ReadError, Record, Tampered, TraceContext,
+    WriteError,
+    audit::Caller,
+    commit::Content,
+    read::{NotOpened, Unopened},
+    store::Inner,
 };
 
 /// How many records a listing asks for at once.
@@ -39,12 +45,13 @@ pub enum Delete {
 #[derive(Clone)]
 pub struct Tenant {
     inner: Arc<Inner>,
+    caller: Caller,
     name: blue_address::Tenant,
 }
 
 impl Tenant {
-    pub(crate) fn new(inner: Arc<Inner>, name: blue_address::Tenant) -> Self {
-        Self { inner, name }
+    pub(crate) fn new(inner: Arc<Inner>, caller: Caller, name: blue_address::Tenant) -> Self {
+        Self { inner, caller, name }
     }
 
     /// Its name.
@@ -59,7 +66,12 @@ impl Tenant {
     /// [`NameError`] if the name breaks the rules.
     pub fn collection(&self, name: impl AsRef<str>) -> Result<Collection, NameError> {
         let name = blue_address::Collection::new(name)?;
-        Ok(Collection { inner: self.inner.clone(), tenant: self.name.clone(), name })
+        Ok(Collection {
+            inner: self.inner.clone(),
+            caller: self.caller.clone(),
+            tenant: self.name.clone(),
+            name,
+        })
     }
 
     /// All its collections that ever had a record, ascending by name.
@@ -78,6 +90,7 @@ impl Tenant {
 #[derive(Clone)]
 pub struct Collection {
     inner: Arc<Inner>,
+    caller: Caller,
     tenant: blue_address::Tenant,
     name: blue_address::Collection,
 }
@@ -87,6 +100,20 @@ impl Collection {
     #[must_use]
     pub fn name(&self) -> &blue_address::Collection {
         &self.name
+    }
+
+    /// The same collection for another principal, as [`crate::EncryptedStore::with_principal`].
+    ///
+    /// # Errors
+    /// [`NameError`] unless it is 1–1,024 bytes of UTF-8 without control characters.
+    pub fn with_principal(&self, principal: impl AsRef<str>) -> Result<Self, NameError> {
+        Ok(Self { caller: self.caller.with_principal(principal)?, ..self.clone() })
+    }
+
+    /// The same collection, within a trace of the caller's. A current OpenTelemetry span goes before it.
+    #[must_use]
+    pub fn in_trace(&self, trace: TraceContext) -> Self {
+        Self { caller: self.caller.in_trace(trace), ..self.clone() }
     }
 
     /// Writes a record, whether or not one is there ([`Put::Upsert`]), and returns its version.
@@ -103,7 +130,8 @@ impl Collection {
     /// [`WriteError`].
     pub async fn put_if<T: Record>(&self, record: &T, put: Put) -> Result<u64, WriteError> {
         let path = self.path(key::<T>(record.id())?);
-        self.inner.put(&path, &content(&path, record)?, put).await
+        let content = content(&path, record)?;
+        Box::pin(self.inner.put(&self.caller, &path, &content, put)).await
     }
 
     /// Reads a record; `None` if there is none.
@@ -132,7 +160,8 @@ impl Collection {
     }
 
     /// All records of one type, ascending by the bytes of their ids. A record that does not open or does not
-    /// fit the type is an `Err` of its own and hides no other; after [`ReadError::Store`] the stream ends.
+    /// fit the type is an `Err` of its own and hides no other; after [`ReadError::Store`] and [`ReadError::Audit`] the
+    /// stream ends.
     pub fn list<T: Record + DeserializeOwned + Send + 'static>(
         &self,
     ) -> BoxStream<'static, Result<T, ReadError>> {
@@ -168,7 +197,7 @@ impl Collection {
         let path = self.path(key::<T>(id)?);
         let (written, mut entry) = self
             .inner
-            .update(&path, |entry| {
+            .update(&self.caller, &path, |entry| {
                 let mut entry = entry.try_map(decode).map_err(|source: Option<JsonMismatch>| {
                     WriteError::Type { address: path.to_string(), source }
                 })?;
@@ -232,7 +261,8 @@ impl Collection {
         attributes: Attributes,
         put: Put,
     ) -> Result<u64, WriteError> {
-        self.inner.put(&self.path(key.clone()), &Content { payload, attributes }, put).await
+        let content = Content { payload, attributes };
+        Box::pin(self.inner.put(&self.caller, &self.path(key.clone()), &content, put)).await
     }
 
     /// Reads a record of any kind and content.
@@ -240,7 +270,7 @@ impl Collection {
     /// # Errors
     /// [`ReadError`].
     pub async fn get_payload(&self, key: &Key) -> Result<Option<Entry<Payload>>, ReadError> {
-        self.inner.read(&self.path(key.clone())).await
+        Box::pin(self.inner.read(&self.caller, &self.path(key.clone()))).await
     }
 
     /// All records of a kind, or of all kinds, whatever their content; otherwise as [`Self::list`].
@@ -258,10 +288,10 @@ impl Collection {
                     .await;
                 match page {
                     Err(error) => Some((vec![Err(ReadError::Store(error))], None)),
-                    Ok(Page { records, next }) => {
-                        let entries = this.open_all(records, deadline).await;
-                        Some((entries, next.map(Some)))
-                    }
+                    Ok(Page { records, next }) => match Box::pin(this.open_all(records, deadline)).await {
+                        Ok(entries) => Some((entries, next.map(Some))),
+                        Err(error) => Some((vec![Err(error.into())], None)),
+                    },
                 }
             }
         });
@@ -273,25 +303,33 @@ impl Collection {
     /// # Errors
     /// [`WriteError`].
     pub async fn delete_payload(&self, key: &Key, delete: Delete) -> Result<bool, WriteError> {
-        self.inner.delete(&self.path(key.clone()), delete).await
+        Box::pin(self.inner.delete(&self.caller, &self.path(key.clone()), delete)).await
     }
 
+    /// Opens a page and records it as one. If that is not possible nothing of it is released.
     async fn open_all(
         &self,
         records: Vec<Result<blue_store::StoredRecord, blue_store::MalformedItem>>,
         deadline: Deadline,
-    ) -> Vec<Result<Entry<Payload>, ReadError>> {
+    ) -> Result<Vec<Result<Entry<Payload>, ReadError>>, AuditUnavailable> {
         let read_at = Instant::now();
-        let mut entries = Vec::with_capacity(records.len());
+        let origin = self.inner.trail.begin(&self.caller);
+        let mut read = Vec::with_capacity(records.len());
         for record in records {
-            entries.push(match record {
-                Ok(record) => {
-                    self.inner.open_record(record, read_at, deadline).await.map_err(ReadError::from)
+            read.push(match record {
+                Ok(record) => self.inner.open_record(&origin, record, read_at, deadline).await,
+                Err(error) => {
+                    let namespace = &self.inner.namespace;
+                    let here = collection_resource(namespace, &self.tenant, &self.name);
+                    let failure =
+                        NotOpened::Tampered(Tampered { address: error.key.clone(), source: error.into() });
+                    let event = failure.as_event().of(origin.event(CryptoOp::Decrypt, here));
+                    Err(Unopened { failure, event })
                 }
-                Err(error) => Err(Tampered { address: error.key.clone(), source: error.into() }.into()),
             });
         }
-        entries
+        let entries = self.inner.release(&origin, read, deadline).await?;
+        Ok(entries.into_iter().map(|entry| entry.map_err(ReadError::from)).collect())
     }
 
     fn typed<T: Record + DeserializeOwned>(&self, entry: Entry<Payload>) -> Result<Entry<T>, ReadError> {

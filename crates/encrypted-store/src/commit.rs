@@ -1,22 +1,24 @@
 //! Writing: what a write expects, retries, and the one function through which every write leaves.
 
 use blue_address::{Attributes, RecordPath};
-use blue_envelope::{Context, TAG_LEN, seal_in_place};
+use blue_audit::{AppendError, CryptoOp, Details, resource};
+use blue_envelope::{Context, Envelope, KekId, TAG_LEN, seal_in_place};
 use blue_keys::KeyOwner;
-use blue_store::{
-    Current, Deadline, DeleteOutcome, PutOutcome, RecordWrite, Revision, StoreError, SystemAttributes,
-    check_size,
-};
+use blue_store::{Current, Deadline, RecordWrite, Revision, StoreError, SystemAttributes, check_size};
 
 use crate::{
-    Delete, Entry, KeyUnavailable, Payload, Put, WriteError, keks::now_micros, read::NotOpened, store::Inner,
+    Delete, Entry, KeyUnavailable, Payload, Put, WriteError,
+    audit::{Caller, Changed, Failure, Origin, RecordChange, Unrecorded, key_failure},
+    keks::now_micros,
+    read::{NotOpened, Unopened, Unsealed},
+    store::Inner,
 };
 
 /// One change of one record.
 enum Change<'a> {
     Create { content: &'a Content },
     Replace { content: &'a Content, previous: &'a Previous },
-    Delete { expected: &'a Revision },
+    Delete { expected: &'a Revision, kek_id: Option<KekId> },
 }
 
 /// What a record is to become.
@@ -47,27 +49,58 @@ enum Committed {
     Conflict(Option<Current>),
 }
 
+/// One write as its caller sees it, however many attempts it takes.
+struct Act {
+    origin: Origin,
+    deadline: Deadline,
+    /// What was opened on the way and is not recorded yet. Nobody but this store has seen it.
+    opened: Vec<Details>,
+}
+
 impl Inner {
-    /// Every write leaves through here: sealed, conditional, and with a known outcome or an error that says
+    fn begin(&self, caller: &Caller) -> Act {
+        Act { origin: self.trail.begin(caller), deadline: self.deadlines.start(), opened: Vec::new() }
+    }
+
+    /// Records a failure, unless it came before anything was tried.
+    async fn end<T>(
+        &self,
+        act: Act,
+        operation: CryptoOp,
+        path: &RecordPath,
+        result: Result<T, WriteError>,
+    ) -> Result<T, WriteError> {
+        let Act { origin, deadline, opened: mut events } = act;
+        if let Err(error) = &result
+            && let Some(failure) = failure_of(error)
+        {
+            events.push(failure.of(origin.event(operation, resource(&self.address(path)))));
+        }
+        self.trail.failed(events, deadline).await;
+        result
+    }
+
+    /// Every write leaves through here: sealed, conditional, recorded, and with a known outcome or an error that says
     /// that it is not known.
     async fn commit(
         &self,
+        act: &mut Act,
         path: &RecordPath,
         change: Change<'_>,
-        deadline: Deadline,
     ) -> Result<Committed, WriteError> {
         let failed = |error: StoreError| write_error(path, error);
+        let deadline = act.deadline;
         let now = now_micros();
         let (content, version, created, put) = match change {
-            Change::Delete { expected } => {
-                let outcome = self.store.delete(path, expected, deadline).await.map_err(failed)?;
-                return Ok(match outcome {
-                    DeleteOutcome::Done => Committed::Done(Written {
-                        version: expected.version().unwrap_or_default(),
-                        updated: now,
-                    }),
-                    DeleteOutcome::Conflict(current) => Committed::Conflict(current),
-                });
+            Change::Delete { expected, kek_id } => {
+                let version = expected.version().unwrap_or_default();
+                let event = Details {
+                    version,
+                    key_id: kek_id.map(|id| id.to_string()).unwrap_or_default(),
+                    ..act.origin.event(CryptoOp::Delete, resource(&self.address(path)))
+                };
+                let change = RecordChange::Delete(path, expected);
+                return self.send(act, path, change, event, Written { version, updated: now }).await;
             }
             Change::Create { content } => (content, now.unsigned_abs(), now, blue_store::Put::Create),
             Change::Replace { content, previous } => {
@@ -91,69 +124,104 @@ impl Inner {
         let context = Context::new(&self.address(path), version, &attributes);
         seal_in_place(&kek, &context, &mut envelope)
             .map_err(|source| WriteError::Seal { address: path.to_string(), source })?;
+        let sealed = Envelope::parse(&envelope).expect("what was sealed is an envelope");
+        let event = Details {
+            version,
+            key_id: kek.id().to_string(),
+            content_digest: Some(sealed.content_digest()),
+            ..act.origin.event(CryptoOp::Encrypt, resource(&self.address(path)))
+        };
 
         let write = RecordWrite { path: path.clone(), version, envelope, attributes };
         self.store.ensure_listed(&path.tenant, &path.collection, deadline).await.map_err(failed)?;
-        Ok(match self.store.put(write, put, deadline).await.map_err(failed)? {
-            PutOutcome::Done => Committed::Done(Written { version, updated }),
-            PutOutcome::Conflict(current) => Committed::Conflict(current),
-        })
+        self.send(act, path, RecordChange::Put(write, put), event, Written { version, updated }).await
+    }
+
+    async fn send(
+        &self,
+        act: &mut Act,
+        path: &RecordPath,
+        change: RecordChange<'_>,
+        event: Details,
+        written: Written,
+    ) -> Result<Committed, WriteError> {
+        let events = act.opened.iter().cloned().chain([event]).collect();
+        // Boxed, so that futures built upon a write stay within what the compiler follows.
+        match Box::pin(self.trail.change(change, events, act.deadline)).await {
+            Ok(Changed::Done) => {
+                act.opened.clear();
+                Ok(Committed::Done(written))
+            }
+            Ok(Changed::Conflict(current)) => Ok(Committed::Conflict(current)),
+            Err(Unrecorded::Store(error)) => Err(write_error(path, error)),
+            Err(Unrecorded::Audit(error @ AppendError::OutcomeUnknown { .. })) => {
+                Err(WriteError::OutcomeUnknown { address: path.to_string(), source: error.into() })
+            }
+            Err(Unrecorded::Audit(error)) => Err(WriteError::Audit(error.into())),
+        }
     }
 
     /// Writes a record and returns its version.
     pub(crate) async fn put(
         &self,
+        caller: &Caller,
         path: &RecordPath,
         content: &Content,
         put: Put,
     ) -> Result<u64, WriteError> {
-        let deadline = self.deadlines.start();
-        match put {
-            Put::Create => match self.commit(path, Change::Create { content }, deadline).await? {
-                Committed::Done(written) => Ok(written.version),
-                Committed::Conflict(current) => Err(conflict(path, current)),
-            },
-            Put::Replace(expected) => {
-                let previous = self.previous(path, deadline).await?.ok_or_else(|| not_found(path))?;
-                if previous.entry.version != expected {
-                    return Err(WriteError::Conflict {
-                        address: path.to_string(),
-                        found: Some(previous.entry.version),
-                    });
-                }
-                match self.commit(path, Change::Replace { content, previous: &previous }, deadline).await? {
-                    Committed::Done(written) => Ok(written.version),
-                    Committed::Conflict(current) => Err(conflict(path, current)),
-                }
-            }
-            Put::Upsert => self.upsert(path, content, deadline).await,
+        let mut act = self.begin(caller);
+        let result = match put {
+            Put::Create => self.create(&mut act, path, content).await,
+            Put::Replace(expected) => self.replace(&mut act, path, content, expected).await,
+            Put::Upsert => self.upsert(&mut act, path, content).await,
+        };
+        self.end(act, CryptoOp::Encrypt, path, result).await
+    }
+
+    async fn create(&self, act: &mut Act, path: &RecordPath, content: &Content) -> Result<u64, WriteError> {
+        match self.commit(act, path, Change::Create { content }).await? {
+            Committed::Done(written) => Ok(written.version),
+            Committed::Conflict(current) => Err(conflict(path, current)),
+        }
+    }
+
+    async fn replace(
+        &self,
+        act: &mut Act,
+        path: &RecordPath,
+        content: &Content,
+        expected: u64,
+    ) -> Result<u64, WriteError> {
+        let previous = self.previous(act, path).await?.ok_or_else(|| not_found(path))?;
+        if previous.entry.version != expected {
+            let found = Some(previous.entry.version);
+            return Err(WriteError::Conflict { address: path.to_string(), found });
+        }
+        match self.commit(act, path, Change::Replace { content, previous: &previous }).await? {
+            Committed::Done(written) => Ok(written.version),
+            Committed::Conflict(current) => Err(conflict(path, current)),
         }
     }
 
     /// Creates the record; if one is there, replaces it; until one of both succeeds. A new record costs one
     /// request, an existing one two.
-    async fn upsert(
-        &self,
-        path: &RecordPath,
-        content: &Content,
-        deadline: Deadline,
-    ) -> Result<u64, WriteError> {
+    async fn upsert(&self, act: &mut Act, path: &RecordPath, content: &Content) -> Result<u64, WriteError> {
         let mut previous: Option<Previous> = None;
         for attempt in 0.. {
             let change = match &previous {
                 None => Change::Create { content },
                 Some(previous) => Change::Replace { content, previous },
             };
-            let current = match self.commit(path, change, deadline).await? {
+            let current = match self.commit(act, path, change).await? {
                 Committed::Done(written) => return Ok(written.version),
                 Committed::Conflict(current) => current,
             };
             // The first conflict only says that the record exists.
-            if attempt > 0 && !deadline.pause(attempt - 1).await {
+            if attempt > 0 && !act.deadline.pause(attempt - 1).await {
                 return Err(conflict(path, current));
             }
             previous = match current {
-                Some(current) => Some(self.verified(path, current, deadline).await?),
+                Some(current) => Some(self.verified(act, path, current).await?),
                 None => None,
             };
         }
@@ -164,20 +232,40 @@ impl Inner {
     /// Returns what was written, and what `edit` last returned.
     pub(crate) async fn update<T>(
         &self,
+        caller: &Caller,
+        path: &RecordPath,
+        edit: impl FnMut(Entry<Payload>) -> Result<(Content, T), WriteError>,
+    ) -> Result<(Written, T), WriteError> {
+        let mut act = self.begin(caller);
+        let result = Box::pin(self.edit(&mut act, path, edit)).await;
+        self.end(act, CryptoOp::Encrypt, path, result).await
+    }
+
+    async fn edit<T>(
+        &self,
+        act: &mut Act,
         path: &RecordPath,
         mut edit: impl FnMut(Entry<Payload>) -> Result<(Content, T), WriteError>,
     ) -> Result<(Written, T), WriteError> {
-        let deadline = self.deadlines.start();
-        let turn = self.turns.wait(path, deadline).await;
+        let turn = self.turns.wait(path, act.deadline).await;
         let _turn = turn.ok_or_else(|| WriteError::Busy { address: path.to_string() })?;
         for attempt in 0.. {
-            let previous = self.previous(path, deadline).await?.ok_or_else(|| not_found(path))?;
+            let current = self.current(path, act.deadline).await?.ok_or_else(|| not_found(path))?;
+            let revision = current.revision();
+            let unsealed = self.unsealed(act, path, current).await?;
+            // `edit` is the caller's: it sees the content, so this is a read.
+            let released = self.release(&act.origin, vec![Ok(unsealed)], act.deadline).await;
+            let entry = match released.map_err(WriteError::Audit)?.into_iter().next() {
+                Some(entry) => entry?,
+                None => unreachable!("one was released"),
+            };
+            let previous = Previous { revision, entry };
             let (content, result) = edit(previous.entry.clone())?;
             let change = Change::Replace { content: &content, previous: &previous };
-            match self.commit(path, change, deadline).await? {
+            match self.commit(act, path, change).await? {
                 Committed::Done(written) => return Ok((written, result)),
                 Committed::Conflict(current) => {
-                    if !deadline.pause(attempt).await {
+                    if !act.deadline.pause(attempt).await {
                         return Err(conflict(path, current));
                     }
                 }
@@ -187,11 +275,20 @@ impl Inner {
     }
 
     /// Deletes a record; says whether there was one.
-    pub(crate) async fn delete(&self, path: &RecordPath, delete: Delete) -> Result<bool, WriteError> {
-        let deadline = self.deadlines.start();
+    pub(crate) async fn delete(
+        &self,
+        caller: &Caller,
+        path: &RecordPath,
+        delete: Delete,
+    ) -> Result<bool, WriteError> {
+        let mut act = self.begin(caller);
+        let result = self.remove(&mut act, path, delete).await;
+        self.end(act, CryptoOp::Delete, path, result).await
+    }
+
+    async fn remove(&self, act: &mut Act, path: &RecordPath, delete: Delete) -> Result<bool, WriteError> {
         for attempt in 0.. {
-            let current = self.store.get(path, deadline).await.map_err(|error| write_error(path, error))?;
-            let current = match (current, delete) {
+            let current = match (self.current(path, act.deadline).await?, delete) {
                 (Some(current), _) => current,
                 (None, Delete::Any) => return Ok(false),
                 (None, Delete::Version(_)) => return Err(not_found(path)),
@@ -202,11 +299,12 @@ impl Inner {
             {
                 return Err(conflict(path, Some(current)));
             }
-            match (self.commit(path, Change::Delete { expected: &revision }, deadline).await?, delete) {
+            let kek_id = kek_id(current);
+            match (self.commit(act, path, Change::Delete { expected: &revision, kek_id }).await?, delete) {
                 (Committed::Done(_), _) => return Ok(true),
                 (Committed::Conflict(current), Delete::Version(_)) => return Err(conflict(path, current)),
                 (Committed::Conflict(current), Delete::Any) => {
-                    if !deadline.pause(attempt).await {
+                    if !act.deadline.pause(attempt).await {
                         return Err(conflict(path, current));
                     }
                 }
@@ -215,10 +313,14 @@ impl Inner {
         unreachable!("the deadline ends the loop")
     }
 
-    async fn previous(&self, path: &RecordPath, deadline: Deadline) -> Result<Option<Previous>, WriteError> {
-        match self.store.get(path, deadline).await.map_err(|error| write_error(path, error))? {
+    async fn current(&self, path: &RecordPath, deadline: Deadline) -> Result<Option<Current>, WriteError> {
+        self.store.get(path, deadline).await.map_err(|error| write_error(path, error))
+    }
+
+    async fn previous(&self, act: &mut Act, path: &RecordPath) -> Result<Option<Previous>, WriteError> {
+        match self.current(path, act.deadline).await? {
             None => Ok(None),
-            Some(current) => self.verified(path, current, deadline).await.map(Some),
+            Some(current) => self.verified(act, path, current).await.map(Some),
         }
     }
 
@@ -226,13 +328,49 @@ impl Inner {
     /// does not open, it would be an edit of somebody else's made authentic.
     async fn verified(
         &self,
+        act: &mut Act,
         path: &RecordPath,
         current: Current,
-        deadline: Deadline,
     ) -> Result<Previous, WriteError> {
         let revision = current.revision();
-        let entry = self.open_current(path, current, deadline).await?;
-        Ok(Previous { revision, entry })
+        let unsealed = self.unsealed(act, path, current).await?;
+        act.opened.push(unsealed.event.clone());
+        Ok(Previous { revision, entry: unsealed.into_entry() })
+    }
+
+    async fn unsealed(
+        &self,
+        act: &mut Act,
+        path: &RecordPath,
+        current: Current,
+    ) -> Result<Unsealed, WriteError> {
+        let opened = self.open_current(&act.origin, path, current, act.deadline).await;
+        opened.map_err(|Unopened { failure, event }| {
+            act.opened.push(event);
+            failure.into()
+        })
+    }
+}
+
+/// The key that a stored record names, if it names one.
+fn kek_id(current: Current) -> Option<KekId> {
+    let record = current.into_record().ok()?;
+    Envelope::parse(&record.envelope).ok().map(|envelope| envelope.kek_id())
+}
+
+/// How the event of a write says that it failed. What was refused before a key or the table was asked for is no event,
+/// nor is what the table did not answer: nothing was done.
+fn failure_of(error: &WriteError) -> Option<Failure> {
+    match error {
+        WriteError::Conflict { .. } => Some(Failure::failed("conflict")),
+        WriteError::Busy { .. } => Some(Failure::failed("busy")),
+        WriteError::Tampered(_) => Some(Failure::failed("tampered")),
+        WriteError::Shredded(_) => Some(Failure::denied("shredded")),
+        WriteError::Key(error) => Some(key_failure(error)),
+        WriteError::Seal { .. } => Some(Failure::failed("seal")),
+        WriteError::OutcomeUnknown { .. } => Some(Failure::failed("outcome_unknown")),
+        WriteError::Store(StoreError::Denied { .. }) => Some(Failure::denied("store_denied")),
+        _ => None,
     }
 }
 
@@ -240,7 +378,7 @@ fn write_error(path: &RecordPath, error: StoreError) -> WriteError {
     let address = path.to_string();
     match error {
         StoreError::TooLarge { .. } => WriteError::TooLarge { address, source: error },
-        StoreError::OutcomeUnknown { .. } => WriteError::OutcomeUnknown { address, source: error },
+        StoreError::OutcomeUnknown { .. } => WriteError::OutcomeUnknown { address, source: error.into() },
         error => WriteError::Store(error),
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use blue_address::{AttributeError, NameError};
+use blue_audit::AppendError;
 use blue_envelope::SealError;
 use blue_keys::{KeyError, KeyringError, LocalFileError, UmkId};
 use blue_store::{MalformedItem, StoreError, TableError};
@@ -70,6 +71,18 @@ pub enum OpenError {
         /// The UMK of the configured provider.
         found: UmkId,
     },
+    /// The audit key cannot be used, or was taken away.
+    #[error("the audit log cannot be opened")]
+    AuditKey(#[source] KeyringError),
+    /// A wrapped audit key does not unwrap.
+    #[error("the audit key cannot be unwrapped")]
+    WrappedAuditKey(#[source] KeyError),
+    /// There is an audit log and no audit key: somebody took it away.
+    #[error("the table holds an audit log, and its key is missing")]
+    AuditKeyMissing,
+    /// The audit log cannot be begun.
+    #[error(transparent)]
+    Audit(#[from] AuditUnavailable),
 }
 
 impl OpenError {
@@ -107,6 +120,9 @@ pub enum ReadError {
     /// DynamoDB denied or did not answer.
     #[error("the record could not be read")]
     Store(#[source] StoreError),
+    /// The event of the read could not be recorded, so the content was not released.
+    #[error(transparent)]
+    Audit(#[from] AuditUnavailable),
 }
 
 /// Why a record was not written, updated or deleted.
@@ -198,8 +214,50 @@ pub enum WriteError {
         /// Which record.
         address: String,
         /// What happened.
-        source: StoreError,
+        source: Unanswered,
     },
+    /// The event of the write could not be recorded. Nothing was written.
+    #[error(transparent)]
+    Audit(#[from] AuditUnavailable),
+}
+
+/// The audit log did not take an event that had to be in it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the audit log did not take the event")]
+pub struct AuditUnavailable {
+    /// Why.
+    #[from]
+    pub source: AppendError,
+}
+
+impl AuditUnavailable {
+    /// What the table said, if that was the cause.
+    #[must_use]
+    pub fn store_error(&self) -> Option<&StoreError> {
+        store_error(&self.source)
+    }
+}
+
+/// Why an answer did not come.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unanswered {
+    /// The write itself was not answered.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The transaction with the audit log was not answered.
+    #[error(transparent)]
+    Audit(#[from] AppendError),
+}
+
+pub(crate) fn store_error(error: &AppendError) -> Option<&StoreError> {
+    match error {
+        AppendError::Failed { source, .. }
+        | AppendError::Full { source: Some(source), .. }
+        | AppendError::Deadline { source: Some(source), .. }
+        | AppendError::OutcomeUnknown { source: Some(source), .. } => source.downcast_ref(),
+        _ => None,
+    }
 }
 
 /// Where a JSON text does not fit a type. What stands there is not said: it was sealed.

@@ -11,9 +11,12 @@
 //! tenant) and bound to its address, version and cleartext attributes. There is no way to write one unsealed,
 //! and no other engine than DynamoDB: locally, DynamoDB Local behind an endpoint override.
 //!
+//! Every operation is recorded in an audit log, by default in one transaction with the write and before content that was
+//! read is released ([`AuditConfig`]). [`AuditLog`] verifies it, and finds records that were deleted or put back to an
+//! older version of themselves.
+//!
 //! What it does not do: hide names, cleartext attributes, sizes (but see [`Padding`]) or access patterns;
-//! protect against a compromised writer; detect a record that was deleted or put back to an older version of itself
-//! (the audit log is to come).
+//! protect against a compromised writer.
 //!
 //! ```no_run
 //! use blue_encrypted_store::{AttributeError, Attributes, EncryptedStore, LocalFile, Record};
@@ -51,7 +54,9 @@
 //! # }
 //! ```
 
+mod audit;
 mod builder;
+pub mod checkpoints;
 mod collection;
 mod commit;
 mod errors;
@@ -67,8 +72,8 @@ pub use blue_address::{
     Address, AddressError, AttributeError, Attributes, Collection as CollectionName, Kind, NameError,
     Namespace, RecordId, RecordPath, Tenant as TenantName, Value,
 };
-/// The audit event and its hash: the crate `blue-audit`.
-pub use blue_audit as audit;
+/// The audit log: the crate `blue-audit`.
+pub use blue_audit;
 /// The sealed-record format: the crate `blue-envelope`.
 pub use blue_envelope as envelope;
 /// Key providers and the keyring: the crate `blue-keys`.
@@ -78,10 +83,14 @@ pub use blue_keys::{KeyFile, KeyProvider, KeyringConfig, LocalFile, LocalFileErr
 pub use blue_store as table;
 pub use blue_store::Deadlines;
 
+pub use audit::{
+    AuditConfig, AuditLog, AuditLogError, ChainPolicy, NotATraceparent, ReadPolicy, TraceContext, WritePolicy,
+};
 pub use builder::{Builder, DEFAULT_NAMESPACE, KeySource};
 pub use collection::{Collection, Delete, Put, Tenant};
 pub use errors::{
-    JsonMismatch, KeyUnavailable, OpenError, ReadError, Shredded, Tampered, TamperedCause, WriteError,
+    AuditUnavailable, JsonMismatch, KeyUnavailable, OpenError, ReadError, Shredded, Tampered, TamperedCause,
+    Unanswered, WriteError,
 };
 pub use local::{LocalReset, ResetError, ResetReport};
 pub use padding::Padding;

@@ -3,13 +3,17 @@
 use std::time::Instant;
 
 use blue_address::RecordPath;
-use blue_envelope::{Context, Envelope, open};
+use blue_audit::{CryptoOp, Details, resource};
+use blue_envelope::{Context, Envelope, KekId, open};
 use blue_keys::KeyOwner;
 use blue_store::{Current, Deadline, StoredRecord, SystemAttributes};
 
 use crate::{
-    Entry, Key, KeyUnavailable, Payload, ReadError, Shredded, Tampered, TamperedCause, WriteError,
-    errors::KeyFailure, store::Inner,
+    AuditUnavailable, Entry, Key, KeyUnavailable, Payload, ReadError, Shredded, Tampered, TamperedCause,
+    WriteError,
+    audit::{Caller, Failure, Opened, Origin, key_failure},
+    errors::KeyFailure,
+    store::Inner,
 };
 
 /// Why a stored record did not open.
@@ -44,6 +48,15 @@ impl NotOpened {
         Self::Tampered(Tampered { address: address.to_string(), source: cause.into() })
     }
 
+    /// How an event says it.
+    pub(crate) fn as_event(&self) -> Failure {
+        match self {
+            Self::Tampered(_) => Failure::failed("tampered"),
+            Self::Shredded(_) => Failure::denied("shredded"),
+            Self::Key(error) => key_failure(error),
+        }
+    }
+
     pub(crate) fn key(address: impl ToString, failure: impl Into<KeyFailure>) -> Self {
         match failure.into() {
             KeyFailure::Shredded(error) => Self::Shredded(error),
@@ -53,41 +66,130 @@ impl NotOpened {
     }
 }
 
+/// A record that opened, and what is to be recorded before it is released.
+pub(crate) struct Unsealed {
+    entry: Entry<Payload>,
+    path: RecordPath,
+    kek_id: KekId,
+    pub(crate) event: Details,
+}
+
+/// A record that did not open, and the event that says so.
+pub(crate) struct Unopened {
+    pub(crate) failure: NotOpened,
+    pub(crate) event: Details,
+}
+
+impl Unsealed {
+    /// The entry, whose event somebody else sees to.
+    pub(crate) fn into_entry(self) -> Entry<Payload> {
+        self.entry
+    }
+}
+
 impl Inner {
     /// Reads and opens one record.
-    pub(crate) async fn read(&self, path: &RecordPath) -> Result<Option<Entry<Payload>>, ReadError> {
+    pub(crate) async fn read(
+        &self,
+        caller: &Caller,
+        path: &RecordPath,
+    ) -> Result<Option<Entry<Payload>>, ReadError> {
         let deadline = self.deadlines.start();
-        match self.store.get(path, deadline).await.map_err(ReadError::Store)? {
-            None => Ok(None),
-            Some(current) => Ok(Some(self.open_current(path, current, deadline).await?)),
+        let Some(current) = self.store.get(path, deadline).await.map_err(ReadError::Store)? else {
+            return Ok(None);
+        };
+        let origin = self.trail.begin(caller);
+        match self.open_current(&origin, path, current, deadline).await {
+            Ok(unsealed) => {
+                let entries = self.release(&origin, vec![Ok(unsealed)], deadline).await?;
+                entries.into_iter().next().transpose().map_err(ReadError::from)
+            }
+            Err(Unopened { failure, event }) => {
+                self.trail.failed(vec![event], deadline).await;
+                Err(failure.into())
+            }
         }
+    }
+
+    /// Lets go of what was opened, once the policy of reads is satisfied. The events of what was not opened go with it.
+    pub(crate) async fn release(
+        &self,
+        origin: &Origin,
+        read: Vec<Result<Unsealed, Unopened>>,
+        deadline: Deadline,
+    ) -> Result<Vec<Result<Entry<Payload>, NotOpened>>, AuditUnavailable> {
+        let event = |record: &Result<Unsealed, Unopened>| match record {
+            Ok(unsealed) => unsealed.event.clone(),
+            Err(unopened) => unopened.event.clone(),
+        };
+        let events = read.iter().map(event).collect();
+        let opened: Vec<Opened<'_>> = read
+            .iter()
+            .flatten()
+            .map(|unsealed| Opened { path: &unsealed.path, kek_id: unsealed.kek_id })
+            .collect();
+        self.trail.release(origin, &opened, events, deadline).await?;
+        let entry = |record: Result<Unsealed, Unopened>| match record {
+            Ok(unsealed) => Ok(unsealed.entry),
+            Err(unopened) => Err(unopened.failure),
+        };
+        Ok(read.into_iter().map(entry).collect())
     }
 
     /// Opens what was read at `path` just now.
     pub(crate) async fn open_current(
         &self,
+        origin: &Origin,
         path: &RecordPath,
         current: Current,
         deadline: Deadline,
-    ) -> Result<Entry<Payload>, NotOpened> {
-        let record = current.into_record().map_err(|error| NotOpened::tampered(path, error))?;
-        self.open_record(record, Instant::now(), deadline).await
+    ) -> Result<Unsealed, Unopened> {
+        match current.into_record() {
+            Ok(record) => self.open_record(origin, record, Instant::now(), deadline).await,
+            Err(error) => {
+                let event = origin.event(CryptoOp::Decrypt, resource(&self.address(path)));
+                let failure = NotOpened::tampered(path, error);
+                Err(Unopened { event: failure.as_event().of(event), failure })
+            }
+        }
     }
 
     /// Opens a record that was read at `read_at`.
     pub(crate) async fn open_record(
         &self,
+        origin: &Origin,
         record: StoredRecord,
         read_at: Instant,
         deadline: Deadline,
-    ) -> Result<Entry<Payload>, NotOpened> {
+    ) -> Result<Unsealed, Unopened> {
+        let mut event = Details {
+            version: record.version,
+            ..origin.event(CryptoOp::Decrypt, resource(&self.address(&record.path)))
+        };
+        match self.unseal(record, read_at, deadline, &mut event).await {
+            Ok((entry, path, kek_id)) => Ok(Unsealed { entry, path, kek_id, event }),
+            Err(failure) => Err(Unopened { event: failure.as_event().of(event), failure }),
+        }
+    }
+
+    /// Says in `event` which key and content it is about, as far as it comes.
+    async fn unseal(
+        &self,
+        record: StoredRecord,
+        read_at: Instant,
+        deadline: Deadline,
+        event: &mut Details,
+    ) -> Result<(Entry<Payload>, RecordPath, KekId), NotOpened> {
         let StoredRecord { path, version, envelope, attributes } = record;
         let tampered = |cause: TamperedCause| NotOpened::tampered(&path, cause);
         let parsed = Envelope::parse(&envelope)
             .map_err(|error| tampered(blue_envelope::OpenError::from(error).into()))?;
+        let kek_id = parsed.kek_id();
+        event.key_id = kek_id.to_string();
+        event.content_digest = Some(parsed.content_digest());
 
         let owner = KeyOwner::Tenant(path.tenant.clone());
-        let kek = self.keyring.opening_kek(&owner, parsed.kek_id(), read_at);
+        let kek = self.keyring.opening_kek(&owner, kek_id, read_at);
         let kek = tokio::time::timeout(deadline.remaining(), kek)
             .await
             .map_err(|_| NotOpened::Key(KeyUnavailable::Deadline))?
@@ -99,13 +201,14 @@ impl Inner {
         let system = SystemAttributes::of(&attributes).map_err(|_| tampered(TamperedCause::Content))?;
         let value = Payload::of_plaintext(system.payload_type, plaintext)
             .ok_or_else(|| tampered(TamperedCause::Content))?;
-        Ok(Entry {
-            key: Key { kind: path.kind, id: path.id },
+        let entry = Entry {
+            key: Key { kind: path.kind.clone(), id: path.id.clone() },
             version,
             created: system.created,
             updated: system.updated,
             attributes: attributes.into_callers(),
             value,
-        })
+        };
+        Ok((entry, path, kek_id))
     }
 }

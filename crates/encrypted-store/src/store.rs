@@ -10,7 +10,10 @@ use blue_keys::Keyring;
 use blue_store::{Deadline, Deadlines, Store, StoreError};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::{Builder, Padding, Tenant};
+use crate::{
+    AuditUnavailable, Builder, Padding, Tenant, TraceContext,
+    audit::{Caller, Trail},
+};
 
 /// How many updates of different records can be under way at once in one process.
 const TURNS: usize = 1_024;
@@ -19,6 +22,7 @@ const TURNS: usize = 1_024;
 #[derive(Clone)]
 pub struct EncryptedStore {
     pub(crate) inner: Arc<Inner>,
+    caller: Caller,
 }
 
 pub(crate) struct Inner {
@@ -28,9 +32,14 @@ pub(crate) struct Inner {
     pub(crate) deadlines: Deadlines,
     pub(crate) padding: Padding,
     pub(crate) turns: Turns,
+    pub(crate) trail: Arc<Trail>,
 }
 
 impl EncryptedStore {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner), caller: Caller::default() }
+    }
+
     /// Starts the configuration of a store.
     #[must_use]
     pub fn builder() -> Builder {
@@ -48,7 +57,30 @@ impl EncryptedStore {
     /// # Errors
     /// [`NameError`] if the name breaks the rules.
     pub fn tenant(&self, name: impl AsRef<str>) -> Result<Tenant, NameError> {
-        Ok(Tenant::new(self.inner.clone(), blue_address::Tenant::new(name)?))
+        Ok(Tenant::new(self.inner.clone(), self.caller.clone(), blue_address::Tenant::new(name)?))
+    }
+
+    /// The same store for another principal: who the audit log says does what is done through it.
+    ///
+    /// # Errors
+    /// [`NameError`] unless it is 1–1,024 bytes of UTF-8 without control characters.
+    pub fn with_principal(&self, principal: impl AsRef<str>) -> Result<Self, NameError> {
+        Ok(Self { inner: self.inner.clone(), caller: self.caller.with_principal(principal)? })
+    }
+
+    /// The same store, within a trace of the caller's. A current OpenTelemetry span goes before it.
+    #[must_use]
+    pub fn in_trace(&self, trace: TraceContext) -> Self {
+        Self { inner: self.inner.clone(), caller: self.caller.in_trace(trace) }
+    }
+
+    /// Returns once every event that was recorded so far is durable. A process that records reads or writes buffered
+    /// calls it before it ends.
+    ///
+    /// # Errors
+    /// [`AuditUnavailable`], within the operation deadline.
+    pub async fn flush(&self) -> Result<(), AuditUnavailable> {
+        self.inner.trail.flush().await
     }
 
     /// All tenants that ever had a record, ascending by name. Erased tenants are among them.

@@ -1,6 +1,6 @@
 //! `bes export`.
 
-use blue_encrypted_store::{Kind, ReadError};
+use blue_encrypted_store::{Collection, Kind, ReadError};
 use futures::StreamExt;
 
 use crate::{
@@ -15,8 +15,10 @@ use crate::{
 pub(super) async fn run(arguments: &Export, config: &Config, output: &mut Output) -> Result<(), Failure> {
     let path = CollectionPath::parse(&arguments.collection)?;
     let kind = arguments.kind.as_ref().map(Kind::new).transpose()?;
-    let collection = path.within(&session::open(config).await?)?;
+    session::with_store(config, async |store| print(&path.within(store)?, kind, output).await).await
+}
 
+async fn print(collection: &Collection, kind: Option<Kind>, output: &mut Output) -> Result<(), Failure> {
     let mut unopened = Unopened::default();
     let mut entries = collection.list_payloads(kind);
     while let Some(entry) = entries.next().await {

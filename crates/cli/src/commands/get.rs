@@ -13,11 +13,12 @@ use crate::{
 
 pub(super) async fn run(arguments: &Get, config: &Config, output: &mut Output) -> Result<(), Failure> {
     let RecordPath { tenant, collection, kind, id } = arguments.address.parse()?;
-    let store = session::open(config).await?;
-    let collection = store.tenant(&tenant)?.collection(&collection)?;
     let address = &arguments.address;
-    let entry = collection.get_payload(&Key { kind, id }).await?;
-    let entry = entry.ok_or_else(|| Failure::NotFound { address: address.clone() })?;
+    let entry = session::with_store(config, async |store| {
+        let collection = store.tenant(&tenant)?.collection(&collection)?;
+        Ok(collection.get_payload(&Key { kind, id }).await?)
+    });
+    let entry = entry.await?.ok_or_else(|| Failure::NotFound { address: address.clone() })?;
     match (output.format, &entry.value) {
         (Format::Json, _) => output.json(&RecordJson::whole(ByAddress { address }, &entry)),
         (Format::Text, Payload::Json(text)) => output.line(text.get()),

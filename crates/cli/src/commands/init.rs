@@ -1,7 +1,7 @@
 //! `bes init`.
 
 use blue_encrypted_store::{
-    KeyFile, OpenError,
+    EncryptedStore, KeyFile, OpenError,
     table::{StoreError, TableError},
 };
 use serde_json::json;
@@ -19,7 +19,10 @@ pub(super) async fn run(config: &Config, output: &mut Output) -> Result<(), Fail
         Ok(keys) => {
             let is_vacant = matches!(keys, KeyFile::Vacant(_));
             match open(config, keys).await {
-                Ok(table_created) => (is_vacant, table_created),
+                Ok((store, table_created)) => {
+                    session::conclude(&store, Ok(())).await?;
+                    (is_vacant, table_created)
+                }
                 Err(error) => return failed(config, error).await,
             }
         }
@@ -55,12 +58,12 @@ pub(super) async fn run(config: &Config, output: &mut Output) -> Result<(), Fail
 }
 
 /// Opens the store; says whether its table had to be created.
-async fn open(config: &Config, keys: KeyFile) -> Result<bool, OpenError> {
+async fn open(config: &Config, keys: KeyFile) -> Result<(EncryptedStore, bool), OpenError> {
     match session::builder(config).keys(keys).open().await {
-        Ok(_) => Ok(false),
+        Ok(store) => Ok((store, false)),
         Err(OpenError::Table(TableError::Store(StoreError::TableMissing { .. }))) => {
-            session::builder(config).keys(session::key_file(config)?).init().await?;
-            Ok(true)
+            let store = session::builder(config).keys(session::key_file(config)?).init().await?;
+            Ok((store, true))
         }
         Err(error) => Err(error),
     }

@@ -1,6 +1,6 @@
 //! `bes ls`.
 
-use blue_encrypted_store::{Entry, Kind, Payload};
+use blue_encrypted_store::{Collection, Entry, Kind, Payload};
 use futures::StreamExt;
 
 use crate::{
@@ -17,8 +17,10 @@ use super::export::Unopened;
 pub(super) async fn run(arguments: &Ls, config: &Config, output: &mut Output) -> Result<(), Failure> {
     let path = CollectionPath::parse(&arguments.collection)?;
     let kind = arguments.kind.as_ref().map(Kind::new).transpose()?;
-    let collection = path.within(&session::open(config).await?)?;
+    session::with_store(config, async |store| list(&path.within(store)?, kind, output).await).await
+}
 
+async fn list(collection: &Collection, kind: Option<Kind>, output: &mut Output) -> Result<(), Failure> {
     let mut rows = Rows::new(output, &["kind", "id", "version", "updated", "attributes"]);
     let mut unopened = Unopened::default();
     let mut entries = collection.list_payloads(kind);

@@ -1,5 +1,6 @@
 //! The commands, one module each.
 
+mod audit;
 pub(crate) mod completions;
 mod export;
 mod get;
@@ -24,6 +25,7 @@ pub(crate) async fn run(command: Command, config: &Config) -> Result<(), Failure
         Command::Rm(arguments) => rm::run(&arguments, config, &mut output).await,
         Command::Import(arguments) => import::run(&arguments, config, &mut output).await,
         Command::Export(arguments) => export::run(&arguments, config, &mut output).await,
+        Command::Audit(arguments) => audit::run(arguments, config, &mut output).await,
         Command::Reset(arguments) => reset::run(&arguments, config, &mut output).await,
         Command::Config => settings::run(config, &mut output),
         Command::Completions { shell } => {

@@ -30,9 +30,11 @@ pub(super) async fn run(arguments: Put, config: &Config, output: &mut Output) ->
         None => Expect::Upsert,
     };
     let payload = content(&arguments)?;
-    let store = session::open(config).await?;
-    let collection = store.tenant(&tenant)?.collection(&collection)?;
-    let version = collection.put_payload(&Key { kind, id }, payload, attributes, expect).await?;
+    let version = session::with_store(config, async |store| {
+        let collection = store.tenant(&tenant)?.collection(&collection)?;
+        Ok(collection.put_payload(&Key { kind, id }, payload, attributes, expect).await?)
+    });
+    let version = version.await?;
 
     let address = &arguments.address;
     match output.format {

@@ -13,11 +13,13 @@ use crate::{
 
 pub(super) async fn run(arguments: &Rm, config: &Config, output: &mut Output) -> Result<(), Failure> {
     let RecordPath { tenant, collection, kind, id } = arguments.address.parse()?;
-    let store = session::open(config).await?;
-    let collection = store.tenant(&tenant)?.collection(&collection)?;
     let address = &arguments.address;
     let delete = arguments.if_version.map_or(Delete::Any, Delete::Version);
-    if !collection.delete_payload(&Key { kind, id }, delete).await? {
+    let deleted = session::with_store(config, async |store| {
+        let collection = store.tenant(&tenant)?.collection(&collection)?;
+        Ok(collection.delete_payload(&Key { kind, id }, delete).await?)
+    });
+    if !deleted.await? {
         return Err(Failure::NotFound { address: address.clone() });
     }
     match output.format {

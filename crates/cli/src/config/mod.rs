@@ -15,13 +15,17 @@ use std::{
     time::Duration,
 };
 
-use blue_encrypted_store::{DEFAULT_NAMESPACE, Deadlines, KeyringConfig, Namespace, Padding};
+use blue_encrypted_store::{
+    AuditConfig, ChainPolicy, DEFAULT_NAMESPACE, Deadlines, KeyringConfig, Namespace, Padding, ReadPolicy,
+    WritePolicy, blue_audit::NoteVerifier,
+};
 
 use self::file::File;
+pub(crate) use self::value::duration;
 pub use self::{
     error::ConfigError,
     setting::{Setting, Source},
-    value::{Format, Invalid},
+    value::{CommandLine, Format, Invalid},
 };
 pub use crate::cli::Global;
 
@@ -48,6 +52,26 @@ pub struct Config {
     pub attempt_timeout: Set<Duration>,
     /// How long an operation may take with all its attempts, from 1 ms to 24 h.
     pub deadline: Set<Duration>,
+    /// Who the audit log says does it. `None`: nobody is named.
+    pub principal: Option<Set<String>>,
+    /// When the event of a write is durable.
+    pub audit_writes: Set<WritePolicy>,
+    /// When the event of a read is durable.
+    pub audit_reads: Set<ReadPolicy>,
+    /// Which chain of the audit log is written to.
+    pub audit_chain: Set<ChainPolicy>,
+    /// The file of checkpoints, which are added to it and compared with.
+    pub checkpoint_file: Option<Set<PathBuf>>,
+    /// The file of the key that signs checkpoints.
+    pub checkpoint_key: Set<PathBuf>,
+    /// The public keys that checkpoints are believed by. `None`: that of `checkpoint_key`.
+    pub checkpoint_verifiers: Option<Set<Vec<NoteVerifier>>>,
+    /// What is run for each checkpoint.
+    pub checkpoint_command: Option<Set<CommandLine>>,
+    /// What is run for each alert.
+    pub alert_command: Option<Set<CommandLine>>,
+    /// Where each alert is posted to.
+    pub alert_webhook: Option<Set<String>>,
     /// How data is printed.
     pub output: Set<Format>,
     /// `None`: nothing is logged.
@@ -96,10 +120,7 @@ impl Config {
     /// [`ConfigError`].
     pub fn load(flags: &Global) -> Result<Self, ConfigError> {
         let read = |path: &Path| fs::read_to_string(path);
-        Self::from_parts(
-            flags,
-            Surroundings { environment: |name: &str| env::var_os(name), home: env::home_dir(), read },
-        )
+        Self::from_parts(flags, Surroundings { environment: own_environment, home: env::home_dir(), read })
     }
 
     /// The settings that these flags have in these surroundings. Nothing else is looked at.
@@ -122,10 +143,31 @@ impl Config {
         Deadlines { attempt: self.attempt_timeout.value, operation: self.deadline.value }
     }
 
+    pub(crate) fn audit(&self) -> AuditConfig {
+        AuditConfig {
+            writes: self.audit_writes.value,
+            reads: self.audit_reads.value,
+            chain: self.audit_chain.value,
+            ..AuditConfig::default()
+        }
+    }
+
     pub(crate) fn keyring(&self) -> KeyringConfig {
         KeyringConfig { ttl: self.kek_ttl.value, ..KeyringConfig::default() }
     }
 }
+
+/// This process's variables. Where `USER` is not among them, the system knows the user's name.
+fn own_environment(name: &str) -> Option<OsString> {
+    let variable = env::var_os(name);
+    if name == USER && variable.as_ref().is_none_or(|value| value.is_empty()) {
+        return whoami::username_os().ok();
+    }
+    variable
+}
+
+/// The variable that names the user of the system.
+const USER: &str = "USER";
 
 /// The texts that were given, before any is understood.
 struct Found<'a, E> {
@@ -175,7 +217,7 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
         let table = self.required(Setting::Table, value::table, "blue-encrypted-store")?;
         let namespace = self.required(Setting::Namespace, value::namespace, DEFAULT_NAMESPACE)?;
         self.required(Setting::Keys, value::keys, "local")?;
-        let key_file = self.key_file()?;
+        let key_file = self.required_path(Setting::KeyFile, "~/.blue/keys/umk.key")?;
         let endpoint_url = self.optional(Setting::EndpointUrl, value::endpoint_url, "the AWS SDK decides")?;
         let region = self.optional(Setting::Region, value::region, "the AWS SDK decides")?;
         let writer_region = self.optional(Setting::WriterRegion, value::region, "not set")?;
@@ -183,6 +225,24 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
         let kek_ttl = self.required(Setting::KekTtl, value::duration, "60s")?;
         let attempt_timeout = self.required(Setting::AttemptTimeout, value::duration, "5s")?;
         let deadline = self.required(Setting::Deadline, value::duration, "15s")?;
+        let principal = self.principal()?;
+        let audit_writes = self.required(Setting::AuditWrites, value::writes, "strict")?;
+        let audit_reads = self.required(Setting::AuditReads, value::reads, "strict")?;
+        let audit_chain = self.required(Setting::AuditChain, value::chain, "shared")?;
+        let checkpoint_file = match self.found.find(Setting::CheckpointFile)? {
+            Some(text) => Some(self.path(Setting::CheckpointFile, text)?),
+            None => self.unset(Setting::CheckpointFile, "checkpoints are not kept in a file"),
+        };
+        let checkpoint_key = self.required_path(Setting::CheckpointKey, "~/.blue/keys/checkpoint.key")?;
+        let checkpoint_verifiers =
+            self.optional(Setting::CheckpointVerifiers, value::verifiers, "that of checkpoint_key")?;
+        let checkpoint_command = self.optional(Setting::CheckpointCommand, value::command, "not set")?;
+        let alert_command = self.optional(Setting::AlertCommand, value::command, "not set")?;
+        let alert_webhook = self.optional(Setting::AlertWebhook, value::endpoint_url, "not set")?;
+        // The path of a webhook is often all that keeps others from posting to it.
+        if let Some(shown) = self.shown.last_mut() {
+            shown.value = alert_webhook.as_ref().map(|set| format!("{}/...", host_of(&set.value)));
+        }
         let output = self.required(Setting::Output, value::format, "text")?;
         let verbose = self.found.flags.verbose;
         let log = self.optional(Setting::Log, |text| Ok(text.to_owned()), "nothing is logged")?;
@@ -201,6 +261,16 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
             kek_ttl,
             attempt_timeout,
             deadline,
+            principal,
+            audit_writes,
+            audit_reads,
+            audit_chain,
+            checkpoint_file,
+            checkpoint_key,
+            checkpoint_verifiers,
+            checkpoint_command,
+            alert_command,
+            alert_webhook,
             output,
             log,
             verbose,
@@ -227,11 +297,7 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
     ) -> Result<Option<Set<T>>, ConfigError> {
         match self.found.find(setting)? {
             Some(text) => self.parsed(setting, parse, text).map(Some),
-            None => {
-                let name = setting.name();
-                self.shown.push(Shown { name, value: None, source: otherwise.to_owned() });
-                Ok(None)
-            }
+            None => Ok(self.unset(setting, otherwise)),
         }
     }
 
@@ -252,19 +318,42 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
     }
 
     /// `~/` is the home directory; in the configuration file, a relative path starts where that file is.
-    fn key_file(&mut self) -> Result<Set<PathBuf>, ConfigError> {
-        let found = self.found.find(Setting::KeyFile)?;
-        let found = found
-            .unwrap_or_else(|| Set { value: "~/.blue/keys/umk.key".to_owned(), source: Source::Default });
-        let path = match (found.value.strip_prefix("~/"), &self.home, &found.source) {
+    /// The user of the system, unless another one is named.
+    fn principal(&mut self) -> Result<Option<Set<String>>, ConfigError> {
+        let user = || variable(&self.found.environment, USER).ok().flatten();
+        let text = match self.found.find(Setting::Principal)? {
+            Some(text) => text,
+            None => match user().filter(|user| value::principal(user).is_ok()) {
+                Some(value) => Set { value, source: Source::Default },
+                None => return Ok(self.unset(Setting::Principal, "nobody is named")),
+            },
+        };
+        self.parsed(Setting::Principal, value::principal, text).map(Some)
+    }
+
+    fn required_path(&mut self, setting: Setting, default: &str) -> Result<Set<PathBuf>, ConfigError> {
+        let text = self.found.find(setting)?;
+        let text = text.unwrap_or_else(|| Set { value: default.to_owned(), source: Source::Default });
+        self.path(setting, text)
+    }
+
+    fn path(&mut self, setting: Setting, text: Set<String>) -> Result<Set<PathBuf>, ConfigError> {
+        let path = match (text.value.strip_prefix("~/"), &self.home, &text.source) {
             // Joined as it is, `/keys` after `~/` would lead out of the home directory.
             (Some(rest), Some(home), _) => home.join(rest.trim_start_matches('/')),
+            // Without a home, what is only needed for checkpoints waits until it is used.
+            (Some(_), None, Source::Default) if setting != Setting::KeyFile => PathBuf::from(&text.value),
             (Some(_), None, _) => return Err(ConfigError::NoHome),
-            (None, _, Source::File { path, .. }) => path.parent().unwrap_or(Path::new("")).join(&found.value),
-            (None, ..) => PathBuf::from(&found.value),
+            (None, _, Source::File { path, .. }) => path.parent().unwrap_or(Path::new("")).join(&text.value),
+            (None, ..) => PathBuf::from(&text.value),
         };
-        let shown = Set { value: path.display().to_string(), source: found.source };
-        self.parsed(Setting::KeyFile, |_| Ok(path.clone()), shown)
+        let shown = Set { value: path.display().to_string(), source: text.source };
+        self.parsed(setting, |_| Ok(path.clone()), shown)
+    }
+
+    fn unset<T>(&mut self, setting: Setting, otherwise: &str) -> Option<Set<T>> {
+        self.shown.push(Shown { name: setting.name(), value: None, source: otherwise.to_owned() });
+        None
     }
 
     fn show_file(&mut self) {
@@ -274,6 +363,14 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
         };
         self.shown.push(Shown { name: "config", value, source });
     }
+}
+
+/// Scheme, host and port of a URL.
+pub(crate) fn host_of(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
+    // Before an `@` stand a name and a password.
+    if url[host..end].contains('@') { &url[..host] } else { &url[..end] }
 }
 
 #[cfg(test)]

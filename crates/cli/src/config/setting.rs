@@ -27,6 +27,26 @@ pub enum Setting {
     AttemptTimeout,
     /// How long an operation may take with all its attempts.
     Deadline,
+    /// Who the audit log says does it.
+    Principal,
+    /// When the event of a write is durable.
+    AuditWrites,
+    /// When the event of a read is durable.
+    AuditReads,
+    /// Which chain of the audit log is written to.
+    AuditChain,
+    /// The file of checkpoints.
+    CheckpointFile,
+    /// The file of the key that signs checkpoints.
+    CheckpointKey,
+    /// The public keys that checkpoints are believed by.
+    CheckpointVerifiers,
+    /// What is run for each checkpoint.
+    CheckpointCommand,
+    /// What is run if a verification found something, or could not run.
+    AlertCommand,
+    /// Where that is posted to.
+    AlertWebhook,
     /// How data is printed.
     Output,
     /// What is logged, as a tracing filter.
@@ -53,7 +73,7 @@ pub enum Source {
 
 impl Setting {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 23] = [
         Self::Table,
         Self::Namespace,
         Self::Keys,
@@ -65,6 +85,16 @@ impl Setting {
         Self::KekTtl,
         Self::AttemptTimeout,
         Self::Deadline,
+        Self::Principal,
+        Self::AuditWrites,
+        Self::AuditReads,
+        Self::AuditChain,
+        Self::CheckpointFile,
+        Self::CheckpointKey,
+        Self::CheckpointVerifiers,
+        Self::CheckpointCommand,
+        Self::AlertCommand,
+        Self::AlertWebhook,
         Self::Output,
         Self::Log,
     ];
@@ -84,6 +114,16 @@ impl Setting {
             Self::KekTtl => "kek_ttl",
             Self::AttemptTimeout => "attempt_timeout",
             Self::Deadline => "deadline",
+            Self::Principal => "principal",
+            Self::AuditWrites => "audit_writes",
+            Self::AuditReads => "audit_reads",
+            Self::AuditChain => "audit_chain",
+            Self::CheckpointFile => "checkpoint_file",
+            Self::CheckpointKey => "checkpoint_key",
+            Self::CheckpointVerifiers => "checkpoint_verifiers",
+            Self::CheckpointCommand => "checkpoint_command",
+            Self::AlertCommand => "alert_command",
+            Self::AlertWebhook => "alert_webhook",
             Self::Output => "output",
             Self::Log => "log",
         }
@@ -98,6 +138,7 @@ impl Setting {
             Self::KeyFile => Some("key-file"),
             Self::EndpointUrl => Some("endpoint-url"),
             Self::Region => Some("region"),
+            Self::Principal => Some("principal"),
             Self::Output => Some("output"),
             _ => None,
         }
@@ -118,6 +159,16 @@ impl Setting {
             Self::KekTtl => &["BES_KEK_TTL"],
             Self::AttemptTimeout => &["BES_ATTEMPT_TIMEOUT"],
             Self::Deadline => &["BES_DEADLINE"],
+            Self::Principal => &["BES_PRINCIPAL"],
+            Self::AuditWrites => &["BES_AUDIT_WRITES"],
+            Self::AuditReads => &["BES_AUDIT_READS"],
+            Self::AuditChain => &["BES_AUDIT_CHAIN"],
+            Self::CheckpointFile => &["BES_CHECKPOINT_FILE"],
+            Self::CheckpointKey => &["BES_CHECKPOINT_KEY"],
+            Self::CheckpointVerifiers => &["BES_CHECKPOINT_VERIFIERS"],
+            Self::CheckpointCommand => &["BES_CHECKPOINT_COMMAND"],
+            Self::AlertCommand => &["BES_ALERT_COMMAND"],
+            Self::AlertWebhook => &["BES_ALERT_WEBHOOK"],
             Self::Output => &["BES_OUTPUT"],
             Self::Log => &["BES_LOG"],
         }

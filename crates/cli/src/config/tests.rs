@@ -60,13 +60,28 @@ fn every_setting_can_be_given_in_the_file_and_is_shown() {
     let text = "table = \"notes\"\nnamespace = \"prod\"\nkeys = \"local\"\nkey_file = \"my.key\"\n\
         endpoint_url = \"http://localhost:8000\"\nregion = \"eu-west-1\"\nwriter_region = \"eu-west-1\"\n\
         padding = \"padme\"\nkek_ttl = \"30s\"\nattempt_timeout = \"1s\"\ndeadline = \"5s\"\noutput = \"json\"\n\
-        log = \"debug\"\n";
+        log = \"debug\"\nprincipal = \"ann\"\naudit_writes = \"buffered\"\naudit_reads = \"lease:5s\"\n\
+        audit_chain = \"per-writer\"\ncheckpoint_file = \"cp/log\"\ncheckpoint_key = \"~/cp.key\"\n\
+        checkpoint_verifiers = \"bes/prod+da6d567f+AbP29xy7sK6jc139fhcGufWz2CHBQWWdCHCfJNNsNKAf\"\n\
+        checkpoint_command = \"cp-put 'a b'\"\nalert_command = \"page\"\nalert_webhook = \"https://h:1/secret\"\n";
     let place = Place::with_file(text);
     let config = place.load(&Global::default(), &[]).unwrap();
     assert_eq!(config.key_file.value, place.directory.path().join(".blue/my.key"));
     assert_eq!(config.output.value, Format::Json);
     assert_eq!(config.deadlines().operation, Duration::from_secs(5));
     assert_eq!(config.keyring().ttl, Duration::from_secs(30));
+    assert_eq!(
+        config.audit().reads,
+        blue_encrypted_store::ReadPolicy::Lease { window: Duration::from_secs(5) }
+    );
+    let checkpoints = config.checkpoint_file.unwrap().value;
+    assert_eq!(checkpoints, place.directory.path().join(".blue/cp/log"));
+    assert_eq!(config.checkpoint_key.value, place.directory.path().join("cp.key"));
+    assert_eq!(config.checkpoint_command.unwrap().value.arguments, ["a b"]);
+    assert!(
+        config.shown.iter().all(|shown| !format!("{shown:?}").contains("secret")),
+        "a webhook's path is kept"
+    );
     for setting in Setting::ALL {
         let shown = config.shown.iter().find(|shown| shown.name == setting.name()).unwrap();
         assert!(shown.value.is_some() && shown.source.contains("config.toml:"), "{shown:?}");
@@ -102,6 +117,14 @@ fn a_bad_value_is_refused_with_its_source() {
         ("BES_KEK_TTL", "60"),
         ("BES_ATTEMPT_TIMEOUT", "0s"),
         ("BES_DEADLINE", "1d"),
+        ("BES_PRINCIPAL", "a\nb"),
+        ("BES_AUDIT_WRITES", "lease"),
+        ("BES_AUDIT_READS", "lease:2m"),
+        ("BES_AUDIT_CHAIN", "own"),
+        ("BES_CHECKPOINT_VERIFIERS", "bes/prod+da6d567f+AbP2"),
+        ("BES_CHECKPOINT_COMMAND", "'"),
+        ("BES_ALERT_COMMAND", " "),
+        ("BES_ALERT_WEBHOOK", "hooks"),
         ("BES_OUTPUT", "xml"),
     ] {
         let error = place.error(&[(variable, bad)]);
@@ -128,4 +151,14 @@ fn the_more_special_endpoint_wins() {
     let both = [("AWS_ENDPOINT_URL", "http://general:1"), ("AWS_ENDPOINT_URL_DYNAMODB", "http://special:1")];
     let config = Place::new().load(&Global::default(), &both).unwrap();
     assert_eq!(config.endpoint_url.unwrap().value, "http://special:1");
+}
+
+#[test]
+fn the_principal_is_the_user_of_the_system_unless_named() {
+    let principal = |variables: &[_]| Place::new().load(&Global::default(), variables).unwrap().principal;
+    let named = Set { value: "ann".to_owned(), source: Source::Environment("BES_PRINCIPAL") };
+    assert_eq!(principal(&[("USER", "bob"), ("BES_PRINCIPAL", "ann")]), Some(named));
+    let user = Set { value: "bob".to_owned(), source: Source::Default };
+    assert_eq!(principal(&[("USER", "bob")]), Some(user));
+    assert_eq!(principal(&[]), None);
 }

@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
-use blue_encrypted_store::{NameError, Namespace, Padding};
+use blue_encrypted_store::{
+    ChainPolicy, NameError, Namespace, Padding, ReadPolicy, WritePolicy,
+    blue_audit::{NoteKeyError, NoteVerifier, address::Principal},
+};
 
 /// The longest duration that can be set: far beyond any use, far below what a clock can hold.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The longest window of reads under one lease.
+const LONGEST_LEASE: Duration = Duration::from_secs(60);
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +35,18 @@ pub enum Invalid {
     /// It is no name.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// It is no public key.
+    #[error(transparent)]
+    Key(#[from] NoteKeyError),
+}
+
+/// A command and its arguments, to be run by no shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandLine {
+    /// What to run.
+    pub program: String,
+    /// With what.
+    pub arguments: Vec<String>,
 }
 
 pub(super) fn table(text: &str) -> Result<String, Invalid> {
@@ -77,6 +95,55 @@ pub(super) fn padding(text: &str) -> Result<Padding, Invalid> {
     }
 }
 
+pub(super) fn principal(text: &str) -> Result<String, Invalid> {
+    Ok(Principal::new(text)?.to_string())
+}
+
+pub(super) fn writes(text: &str) -> Result<WritePolicy, Invalid> {
+    match text {
+        "strict" => Ok(WritePolicy::Strict),
+        "buffered" => Ok(WritePolicy::Buffered),
+        _ => Err(Invalid::Not("strict or buffered")),
+    }
+}
+
+pub(super) fn reads(text: &str) -> Result<ReadPolicy, Invalid> {
+    let form = || Invalid::Not("strict, buffered, lease, or lease: and a time of whole seconds up to 60s");
+    match (text, text.strip_prefix("lease:")) {
+        ("strict", _) => Ok(ReadPolicy::Strict),
+        ("buffered", _) => Ok(ReadPolicy::Buffered),
+        ("lease", _) => Ok(ReadPolicy::Lease { window: LONGEST_LEASE }),
+        (_, Some(window)) => {
+            let window = duration(window).map_err(|_| form())?;
+            let fits = window <= LONGEST_LEASE && window.subsec_millis() == 0;
+            if fits { Ok(ReadPolicy::Lease { window }) } else { Err(form()) }
+        }
+        _ => Err(form()),
+    }
+}
+
+pub(super) fn chain(text: &str) -> Result<ChainPolicy, Invalid> {
+    match text {
+        "shared" => Ok(ChainPolicy::Shared),
+        "per-writer" => Ok(ChainPolicy::PerWriter),
+        _ => Err(Invalid::Not("shared or per-writer")),
+    }
+}
+
+/// Public keys with spaces between them, at least one: their names contain none.
+pub(super) fn verifiers(text: &str) -> Result<Vec<NoteVerifier>, Invalid> {
+    let keys = text.split_whitespace().map(str::parse).collect::<Result<Vec<_>, _>>()?;
+    if keys.is_empty() { Err(Invalid::Not("public keys with spaces between them")) } else { Ok(keys) }
+}
+
+/// Words as a POSIX shell would split them. Nothing else of a shell is understood.
+pub(super) fn command(text: &str) -> Result<CommandLine, Invalid> {
+    let mut words = shlex::split(text).unwrap_or_default().into_iter();
+    let program = words.next().filter(|program| !program.is_empty());
+    let program = program.ok_or(Invalid::Not("a command with its arguments, every quote closed"))?;
+    Ok(CommandLine { program, arguments: words.collect() })
+}
+
 pub(super) fn format(text: &str) -> Result<Format, Invalid> {
     match text {
         "json" => Ok(Format::Json),
@@ -86,7 +153,7 @@ pub(super) fn format(text: &str) -> Result<Format, Invalid> {
 }
 
 /// A whole number and its unit: `500ms`, `60s`, `2m`, `1h`.
-pub(super) fn duration(text: &str) -> Result<Duration, Invalid> {
+pub(crate) fn duration(text: &str) -> Result<Duration, Invalid> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let milliseconds = match unit {
@@ -120,6 +187,27 @@ mod tests {
         }
         for bad in ["", "60", "s", "0s", "-1s", "1.5s", "1 s", "25h", "99999999999999999999s", "1S"] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_lease_has_a_window_of_whole_seconds_up_to_a_minute() {
+        let window = |seconds| ReadPolicy::Lease { window: Duration::from_secs(seconds) };
+        assert_eq!(reads("lease").unwrap(), window(60));
+        assert_eq!(reads("lease:30s").unwrap(), window(30));
+        assert_eq!(reads("lease:1m").unwrap(), window(60));
+        for bad in ["", "lease:", "lease:61s", "lease:1500ms", "lease:0s", "lease:30", "Strict"] {
+            assert!(reads(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_split_as_a_shell_would_and_quotes_close() {
+        let split = command("aws s3 cp - 's3://a b/\"x\"'").unwrap();
+        assert_eq!(split.program, "aws");
+        assert_eq!(split.arguments, ["s3", "cp", "-", "s3://a b/\"x\""]);
+        for bad in ["", "  ", "sh -c 'open", "''"] {
+            assert!(command(bad).is_err(), "{bad}");
         }
     }
 

@@ -125,6 +125,22 @@ impl Bench {
         items
     }
 
+    /// All items but those of the audit log and its key, which opening a store makes.
+    pub(crate) fn items_without_audit(&self) -> Vec<Item> {
+        let mut items = self.items();
+        items.retain(|item| {
+            let pk = text(item, "pk");
+            !pk.starts_with("A#") && pk != "S#audit"
+        });
+        items
+    }
+
+    /// What the table says of itself.
+    pub(crate) fn meta(&self) -> Item {
+        let meta = self.items().into_iter().find(|item| text(item, "pk") == "META");
+        meta.expect("a store has a META")
+    }
+
     /// How many items there are, whatever their keys.
     pub(crate) fn items_of_any_schema(&self) -> usize {
         self.with_client(async |client, table| {

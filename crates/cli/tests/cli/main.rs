@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a test is to be seen")]
 
+mod audit;
 mod bench;
 mod import;
 mod lost_key;

@@ -25,7 +25,7 @@ use tokio::{
 
 use self::{
     line::{Line, Schema},
-    reader::Reader,
+    reader::{Reader, Source},
 };
 use crate::{
     cli::Import,
@@ -65,9 +65,22 @@ pub(super) async fn run(arguments: &Import, config: &Config, output: &mut Output
     let kind = Kind::new(&arguments.kind)?;
     let schema = Schema::new(&arguments.id_field, &arguments.attr)?;
     let source = reader::open(&arguments.file)?;
-    let length = source.length;
-    let collection = path.within(&session::open(config).await?)?;
+    session::with_store(config, async |store| {
+        let collection = path.within(store)?;
+        import(arguments, collection, kind, schema, source, output).await
+    })
+    .await
+}
 
+async fn import(
+    arguments: &Import,
+    collection: Collection,
+    kind: Kind,
+    schema: Schema,
+    source: Source,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let length = source.length;
     let (events, mut happened) = mpsc::channel(256);
     let (stop, stopped) = watch::channel(false);
     let read_so_far = Arc::new(AtomicU64::new(0));

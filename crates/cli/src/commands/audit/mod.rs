@@ -1,0 +1,45 @@
+//! `bes audit`: what is done with the log besides writing it.
+
+mod alert;
+mod chains;
+mod checkpoints;
+mod event;
+mod export;
+mod export_file;
+mod tail;
+mod verify;
+mod watch;
+
+use blue_encrypted_store::blue_audit::Finding;
+
+use crate::{cli::Audit, config::Config, failure::Failure, output::Output};
+
+pub(super) async fn run(arguments: Audit, config: &Config, output: &mut Output) -> Result<(), Failure> {
+    match arguments {
+        Audit::Verify(arguments) => verify::run(&arguments, config, output).await,
+        Audit::Tail(arguments) => tail::run(&arguments, config, output).await,
+        Audit::Export(arguments) => export::run(arguments, config, output).await,
+        Audit::Checkpoint(arguments) => verify::checkpoint(&arguments, config, output).await,
+        Audit::Watch(arguments) => watch::run(&arguments, config, output).await,
+    }
+}
+
+/// Findings that were met while reading for another purpose than to verify.
+#[derive(Default)]
+struct Met(u64);
+
+impl Met {
+    fn note(&mut self, finding: &Finding) {
+        self.0 += 1;
+        say!("finding: {finding}");
+    }
+
+    /// How the reading ends.
+    fn outcome(self) -> Result<(), Failure> {
+        match self.0 {
+            0 => Ok(()),
+            1 => Err(Failure::Findings("1 finding".to_owned())),
+            count => Err(Failure::Findings(format!("{count} findings"))),
+        }
+    }
+}

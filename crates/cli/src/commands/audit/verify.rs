@@ -1,0 +1,123 @@
+//! `bes audit verify` and `bes audit checkpoint`.
+
+use std::sync::Arc;
+
+use blue_encrypted_store::{
+    AuditLog, AuditLogError,
+    blue_audit::{self, Baseline, Checkpoint, Report, Verdict, VerifyOptions},
+};
+
+use super::{
+    checkpoints::{self, Trusted},
+    export_file::ExportFile,
+};
+use crate::{
+    cli::{AuditCheckpoint, AuditVerify},
+    config::{Config, Format},
+    failure::Failure,
+    output::Output,
+    session,
+};
+
+pub(super) async fn run(
+    arguments: &AuditVerify,
+    config: &Config,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let json = arguments.json || output.format == Format::Json;
+    if let Some(path) = &arguments.file {
+        // An export is as old as it is: only a checkpoint that was named says how long it has to be.
+        let trusted = match &arguments.checkpoint {
+            Some(path) => checkpoints::trusted_in(path, config, &arguments.verifier).await?,
+            None => Trusted::default(),
+        };
+        let file = ExportFile::open(path.clone()).await?;
+        let options = VerifyOptions {
+            trusted: trusted.latest.map(Into::into),
+            full: arguments.full,
+            chains: file.chains(),
+            ..VerifyOptions::new(config.namespace.value.clone(), None)
+        };
+        let report = blue_audit::verify(Arc::new(file), &options).await;
+        return conclude(&report.map_err(AuditLogError::from)?, json, output);
+    }
+    let trusted = match &arguments.checkpoint {
+        Some(path) => checkpoints::trusted_in(path, config, &arguments.verifier).await?,
+        None => checkpoints::trusted(config, &arguments.verifier, false).await?,
+    };
+    let log = session::open_audit(config, !arguments.without_key).await?;
+    let depth = Depth { full: arguments.full, deep: arguments.deep };
+    let report = verify(&log, depth, trusted.latest.as_ref()).await?;
+    conclude(&report, json, output)?;
+    // What nobody with the keys has checked is not signed.
+    if log.checks_macs() && checkpoints::are_made(config)? {
+        checkpoints::publish(config, &log, &report, trusted.latest.as_ref()).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn checkpoint(
+    arguments: &AuditCheckpoint,
+    config: &Config,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let trusted = checkpoints::trusted(config, &[], arguments.begin).await?;
+    let log = session::open_audit(config, true).await?;
+    let depth = Depth { full: arguments.full, deep: false };
+    let report = verify(&log, depth, trusted.latest.as_ref()).await?;
+    if report.verdict() != Verdict::Verified {
+        say!("{report}");
+        return Err(Failure::Verdict(report.verdict()));
+    }
+    let (note, _) = checkpoints::publish(config, &log, &report, trusted.latest.as_ref()).await?;
+    match output.format {
+        Format::Json => output.json(&serde_json::json!({ "checkpoint": note })),
+        Format::Text => output.bytes(note.as_bytes()),
+    }
+}
+
+/// How much is verified.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Depth {
+    /// All of each chain.
+    pub(super) full: bool,
+    /// The records and keys of the table too.
+    pub(super) deep: bool,
+}
+
+async fn verify(log: &AuditLog, depth: Depth, trusted: Option<&Checkpoint>) -> Result<Report, Failure> {
+    verify_from(log, depth, trusted.cloned().map(Into::into)).await
+}
+
+pub(super) async fn verify_from(
+    log: &AuditLog,
+    depth: Depth,
+    trusted: Option<Baseline>,
+) -> Result<Report, Failure> {
+    let options = VerifyOptions { trusted, full: depth.full, ..log.options() };
+    if depth.deep {
+        return Ok(log.verify_deep(&options).await?);
+    }
+    Ok(log.verify(&options).await.map_err(AuditLogError::from)?)
+}
+
+/// Prints the report. Its verdict goes before whatever happens to the printing.
+fn conclude(report: &Report, json: bool, output: &mut Output) -> Result<(), Failure> {
+    let printed = print(report, json, output);
+    match report.verdict() {
+        Verdict::Verified => match printed {
+            Err(Failure::ClosedPipe) => Ok(()),
+            other => other,
+        },
+        verdict => Err(Failure::Verdict(verdict)),
+    }
+}
+
+pub(super) fn print(report: &Report, json: bool, output: &mut Output) -> Result<(), Failure> {
+    if json {
+        output.json(report)?;
+    } else {
+        output.line(&report.to_string())?;
+    }
+    output.flush()
+}

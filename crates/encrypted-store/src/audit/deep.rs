@@ -1,0 +1,387 @@
+//! The audit log and the table, held against each other: every record against its last event.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use blue_address::{Chain, Collection, Kind, RecordId, RecordPath, Tenant};
+use blue_audit::{
+    Class, CryptoAuditEvent, CryptoOp, Finding, Observer, Outcome, RecordLedger, RecordState, Report,
+    VerifyOptions, kek_resource, resource, resource_parts,
+};
+use blue_envelope::Envelope;
+use blue_store::{Current, ScannedItem, StoredRecord};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{AuditLog, AuditLogError};
+
+/// In how many parts the table is read at once.
+const PARTS: u32 = 4;
+
+/// How many records are read at once to look again.
+const LOOKS: usize = 16;
+
+/// How often a record that changes meanwhile is looked at again.
+const ROUNDS: u32 = 20;
+
+/// What the events of the log come to.
+#[derive(Default)]
+struct Told {
+    records: RecordLedger,
+    /// The resources of all KEKs that were generated.
+    keks: HashSet<String>,
+    /// For each chain, the sequence behind the last event that was taken in. From a baseline on, the segment that it ends
+    /// in is read once more, and the ledger forgets what is written and followed: the same event must not come again.
+    heard: HashMap<Chain, u64>,
+}
+
+/// Listens to a verification, and passes on what it hears.
+struct Listener {
+    told: Mutex<Told>,
+    next: Option<Arc<dyn Observer>>,
+}
+
+impl Listener {
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Listener {
+    fn segment(&self, chain: &Chain, events: &[CryptoAuditEvent]) {
+        let mut told = self.told();
+        let heard = told.heard.get(chain).copied().unwrap_or_default();
+        for event in events.iter().filter(|event| event.sequence() >= heard) {
+            told.records.note(event);
+            let details = event.details();
+            if (details.operation, details.outcome) == (CryptoOp::GenerateKek, Outcome::Success) {
+                told.keks.insert(details.resource.clone());
+            }
+        }
+        if let Some(last) = events.last() {
+            told.heard.insert(chain.clone(), heard.max(last.sequence().saturating_add(1)));
+        }
+        drop(told);
+        if let Some(next) = &self.next {
+            next.segment(chain, events);
+        }
+    }
+
+    fn finding(&self, finding: &Finding) {
+        if let Some(next) = &self.next {
+            next.finding(finding);
+        }
+    }
+}
+
+/// Hears once more which records the log names, to find those that the table does not hold.
+struct Names {
+    told: Arc<Listener>,
+    seen: HashSet<String>,
+    missing: Mutex<HashSet<String>>,
+}
+
+impl Observer for Names {
+    fn segment(&self, _: &Chain, events: &[CryptoAuditEvent]) {
+        let told = self.told.told();
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        for event in events {
+            let name = &event.details().resource;
+            if told.records.expects(name) && !self.seen.contains(name) {
+                missing.insert(name.clone());
+            }
+        }
+    }
+}
+
+/// What a scan found that is worth another look.
+#[derive(Default)]
+struct Scanned {
+    /// How many records lie there that the log says should.
+    expected: usize,
+    suspects: Vec<RecordPath>,
+    findings: Vec<Finding>,
+}
+
+impl AuditLog {
+    /// Verifies the whole log, then holds every record of the table against its last event, and every key against the
+    /// event of its making. What differs is looked at again, record and log both, before it is reported, so writers may
+    /// go on meanwhile.
+    ///
+    /// It needs about 100 bytes of memory for each record that the log names. Events that were lost because writes were
+    /// recorded buffered when a process crashed show up as records that no event tells of.
+    ///
+    /// # Errors
+    /// [`AuditLogError`] if log or table could not be read. What is wrong with them is in the report.
+    pub async fn verify_deep(&self, options: &VerifyOptions) -> Result<Report, AuditLogError> {
+        let next = options.observer.clone();
+        let listener = Arc::new(Listener { told: Mutex::default(), next });
+        let options = VerifyOptions { full: true, observer: Some(listener.clone()), ..options.clone() };
+        let mut report = self.verify(&options).await?;
+        let mut scanned = self.scan(&listener, &report).await?;
+        if scanned.expected < listener.told().records.expected() {
+            self.find_missing(&listener, &options, &mut scanned).await?;
+        }
+        let mut findings = scanned.findings;
+        findings.extend(self.look_again(&listener, scanned.suspects, &options, &report).await?);
+        for finding in findings {
+            listener.finding(&finding);
+            report.findings.add(finding);
+        }
+        Ok(report)
+    }
+
+    /// Reads the whole table.
+    async fn scan(&self, listener: &Listener, report: &Report) -> Result<Scanned, AuditLogError> {
+        let parts = stream::iter(0..PARTS).map(|part| self.scan_part(part, listener, report));
+        let parts: Vec<Scanned> = parts.buffer_unordered(LOOKS).try_collect().await?;
+        Ok(parts.into_iter().fold(Scanned::default(), |mut all, part| {
+            all.expected += part.expected;
+            all.suspects.extend(part.suspects);
+            all.findings.extend(part.findings);
+            all
+        }))
+    }
+
+    async fn scan_part(
+        &self,
+        part: u32,
+        listener: &Listener,
+        report: &Report,
+    ) -> Result<Scanned, AuditLogError> {
+        let mut scanned = Scanned::default();
+        let mut from = None;
+        loop {
+            let page = self.store.scan(part, PARTS, from.as_ref(), self.deadlines.start()).await?;
+            for item in page.items {
+                self.judge(item, listener, report, &mut scanned).await?;
+            }
+            match page.next {
+                Some(next) => from = Some(next),
+                None => return Ok(scanned),
+            }
+        }
+    }
+
+    async fn judge(
+        &self,
+        item: ScannedItem,
+        listener: &Listener,
+        report: &Report,
+        scanned: &mut Scanned,
+    ) -> Result<(), AuditLogError> {
+        match item {
+            ScannedItem::Record(record) => {
+                let (name, told) = (self.name(&record.path), listener.told());
+                scanned.expected += usize::from(told.records.expects(&name));
+                if told.records.judge(&name, Some(state(&record))).is_some() {
+                    scanned.suspects.push(record.path);
+                }
+            }
+            ScannedItem::TenantKey { tenant, key } => {
+                let name = kek_resource(&self.namespace, Some(&tenant), &key.kek_id);
+                if !listener.told().keks.contains(&name) && !self.told_later(&name, report).await? {
+                    let what = format!("no event tells of the making of version {} of this key", key.version);
+                    scanned
+                        .findings
+                        .push(Finding { resource: Some(name), ..Finding::new(Class::KeyItem, what) });
+                }
+            }
+            ScannedItem::Segment { chain, first } => {
+                let known = report.chains.iter().any(|read| read.chain == chain);
+                if !known && !self.is_beginning(&chain, first).await? {
+                    let what = format!("the chain {chain} holds events, and the registry does not name it");
+                    scanned
+                        .findings
+                        .push(Finding { chain: Some(chain), ..Finding::new(Class::Foreign, what) });
+                }
+            }
+            ScannedItem::Malformed(item) => {
+                scanned.findings.push(Finding::new(Class::Malformed, item.to_string()));
+            }
+            ScannedItem::Unknown { pk, sk } => {
+                let what = format!("the item {pk:?} {sk:?} is none of this store's");
+                scanned.findings.push(Finding::new(Class::Foreign, what));
+            }
+            // The audit key vouches for the log, not the log for it.
+            ScannedItem::AuditKey(_)
+            | ScannedItem::Tombstone { .. }
+            | ScannedItem::Directory { .. }
+            | ScannedItem::Meta(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Whether an event that was appended after the log was read tells of the making of a key.
+    async fn told_later(&self, kek: &str, report: &Report) -> Result<bool, AuditLogError> {
+        let listener = Arc::new(Listener { told: Mutex::default(), next: None });
+        let options = VerifyOptions {
+            trusted: Some(report.reached.clone()),
+            observer: Some(listener.clone()),
+            ..self.options()
+        };
+        self.verify(&options).await?;
+        let told = listener.told().keks.contains(kek);
+        Ok(told)
+    }
+
+    /// Whether a chain that the registry does not name is only just being opened, or was registered meanwhile: its own
+    /// first event comes before the registry's.
+    async fn is_beginning(&self, chain: &Chain, first: u64) -> Result<bool, AuditLogError> {
+        if first == 0 {
+            let last = self.store.last_segment(chain, None, self.deadlines.start()).await?;
+            if last.is_some_and(|last| last.is_ok_and(|segment| segment.first == 0 && segment.count == 1)) {
+                return Ok(true);
+            }
+        }
+        let now = self.verify(&self.options()).await?;
+        Ok(now.chains.iter().any(|read| read.chain == *chain))
+    }
+
+    /// Reads the log once more for the names of the records that it says should be there.
+    async fn find_missing(
+        &self,
+        listener: &Arc<Listener>,
+        options: &VerifyOptions,
+        scanned: &mut Scanned,
+    ) -> Result<(), AuditLogError> {
+        let names = Arc::new(Names {
+            told: listener.clone(),
+            seen: self.names_in_table().await?,
+            missing: Mutex::default(),
+        });
+        let again = VerifyOptions { observer: Some(names.clone()), ..options.clone() };
+        self.verify(&again).await?;
+        let missing = std::mem::take(&mut *names.missing.lock().unwrap_or_else(PoisonError::into_inner));
+        for name in missing {
+            match self.path(&name) {
+                Some(path) => scanned.suspects.push(path),
+                None => {
+                    let what = "the log names a record that no table can hold";
+                    scanned
+                        .findings
+                        .push(Finding { resource: Some(name), ..Finding::new(Class::Malformed, what) });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn names_in_table(&self) -> Result<HashSet<String>, AuditLogError> {
+        let mut names = HashSet::new();
+        let mut from = None;
+        loop {
+            let page = self.store.scan(0, 1, from.as_ref(), self.deadlines.start()).await?;
+            names.extend(page.items.into_iter().filter_map(|item| match item {
+                ScannedItem::Record(record) => Some(self.name(&record.path)),
+                _ => None,
+            }));
+            match page.next {
+                Some(next) => from = Some(next),
+                None => return Ok(names),
+            }
+        }
+    }
+
+    /// Looks at each suspect before and after reading what was appended to the log meanwhile. One that did not change
+    /// between is held against a log that tells of everything up to then.
+    ///
+    /// A record that is absent both times may have been there between: of two chains, the one that tells of its making may
+    /// have been read behind it, and the one that tells of its deletion before. So it is reported only once a version that
+    /// was written before it was found absent is still not told to be gone by all that was read after that.
+    async fn look_again(
+        &self,
+        listener: &Arc<Listener>,
+        mut suspects: Vec<RecordPath>,
+        options: &VerifyOptions,
+        report: &Report,
+    ) -> Result<Vec<Finding>, AuditLogError> {
+        let mut findings = Vec::new();
+        let mut trusted = report.reached.clone();
+        let mut gone: HashMap<String, Vec<u64>> = HashMap::new();
+        let mut round = 0;
+        while !suspects.is_empty() && round < ROUNDS {
+            let before = self.states(&suspects).await?;
+            let later = VerifyOptions { trusted: Some(trusted), full: false, ..options.clone() };
+            trusted = self.verify(&later).await?.reached;
+            let after = self.states(&suspects).await?;
+            let mut changing = Vec::new();
+            for ((path, before), after) in suspects.into_iter().zip(before).zip(after) {
+                if before != after {
+                    changing.push(path);
+                    continue;
+                }
+                let name = self.name(&path);
+                let (class, open) = {
+                    let told = listener.told();
+                    (told.records.judge(&name, after), told.records.open(&name))
+                };
+                if let Some(class) = class {
+                    let before = gone.insert(name.clone(), open.clone()).unwrap_or_default();
+                    if after.is_none() && !open.iter().any(|version| before.contains(version)) {
+                        changing.push(path);
+                        continue;
+                    }
+                    findings.push(Finding {
+                        resource: Some(name),
+                        ..Finding::new(class, describe(class, after))
+                    });
+                }
+            }
+            suspects = changing;
+            round += 1;
+        }
+        Ok(findings)
+    }
+
+    async fn states(&self, paths: &[RecordPath]) -> Result<Vec<Option<RecordState>>, AuditLogError> {
+        let look = |path: RecordPath| async move {
+            let current = self.store.get(&path, self.deadlines.start()).await?;
+            Ok(current.map(state_of_current))
+        };
+        stream::iter(paths.to_vec()).map(look).buffered(LOOKS).try_collect().await
+    }
+
+    fn name(&self, path: &RecordPath) -> String {
+        resource(&path.clone().within(self.namespace.clone()))
+    }
+
+    /// The record that an event names.
+    fn path(&self, name: &str) -> Option<RecordPath> {
+        let parts = resource_parts(name)?;
+        let [_, tenant, collection, kind, id] = &parts[..] else { return None };
+        let path = RecordPath {
+            tenant: Tenant::new(tenant).ok()?,
+            collection: Collection::new(collection).ok()?,
+            kind: Kind::new(kind).ok()?,
+            id: RecordId::new(id).ok()?,
+        };
+        (self.name(&path) == name).then_some(path)
+    }
+}
+
+fn state(record: &StoredRecord) -> RecordState {
+    let envelope = Envelope::parse(&record.envelope).ok();
+    RecordState {
+        version: record.version,
+        content_digest: envelope.map(|envelope| envelope.content_digest()),
+    }
+}
+
+/// What cannot be read has no version.
+fn state_of_current(current: Current) -> RecordState {
+    let version = current.revision().version().unwrap_or_default();
+    current.into_record().map_or(RecordState { version, content_digest: None }, |record| state(&record))
+}
+
+fn describe(class: Class, stored: Option<RecordState>) -> String {
+    let version = stored.map_or(0, |stored| stored.version);
+    match class {
+        Class::Altered => format!("version {version} has another content than its event says"),
+        Class::StaleRecord => format!("version {version} lies there, and a later one was written"),
+        Class::RestoredRecord => format!("version {version} lies there, and the record was deleted"),
+        Class::UnloggedDelete => "it is gone, and no event tells of its deletion".to_owned(),
+        _ => format!("version {version} lies there, and no event tells of it"),
+    }
+}

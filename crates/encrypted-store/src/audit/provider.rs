@@ -1,0 +1,107 @@
+//! A key provider whose every use is recorded.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use async_trait::async_trait;
+use blue_audit::{AppendError, CryptoOp, Details, kek_resource};
+use blue_envelope::Kek;
+use blue_keys::{KeyContext, KeyError, KeyOwner, KeyProvider, KeyringError, UmkId, WrappedKek};
+
+use super::{Caller, Failure, Origin, Recorder, Trail};
+use crate::KeyUnavailable;
+
+/// Records that a KEK was generated or unwrapped, or that it was not, before the key is used.
+pub(crate) struct AuditedProvider {
+    provider: Arc<dyn KeyProvider>,
+    trail: OnceLock<Weak<Trail>>,
+    /// What is done before there is a trail: the audit key itself.
+    before: Mutex<Vec<Details>>,
+    recorder: Recorder,
+}
+
+impl AuditedProvider {
+    pub(crate) fn new(provider: Arc<dyn KeyProvider>, recorder: Recorder) -> Self {
+        Self { provider, trail: OnceLock::new(), before: Mutex::default(), recorder }
+    }
+
+    /// From now on events go to `trail`. Gives back those before it.
+    pub(super) fn record_to(&self, trail: &Arc<Trail>) -> Vec<Details> {
+        let _ = self.trail.set(Arc::downgrade(trail));
+        std::mem::take(&mut *self.before.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn record<T>(
+        &self,
+        operation: CryptoOp,
+        context: &KeyContext,
+        result: Result<T, KeyError>,
+    ) -> Result<T, KeyError> {
+        let tenant = match &context.owner {
+            KeyOwner::Tenant(tenant) => Some(tenant),
+            KeyOwner::Audit => None,
+        };
+        let resource = kek_resource(&context.namespace, tenant, context.kek_id.as_bytes());
+        let trail = self.trail.get().and_then(Weak::upgrade);
+        let caller = Caller::default();
+        let origin = match &trail {
+            Some(trail) => trail.begin(&caller),
+            None => Origin::of(&caller, &self.recorder),
+        };
+        let event =
+            Details { key_id: self.umk_id().as_str().to_owned(), ..origin.event(operation, resource) };
+        let event = match &result {
+            Ok(_) => event,
+            Err(error) => failure(error).of(event),
+        };
+        match trail {
+            None => self.before.lock().unwrap_or_else(PoisonError::into_inner).push(event),
+            // A key whose use is not recorded is not used.
+            Some(trail) => match (trail.release_key(event).await, &result) {
+                (Err(error), Ok(_)) => return Err(unrecorded(error)),
+                (Err(error), Err(_)) => tracing::error!(%error, "an event was not recorded"),
+                (Ok(()), _) => {}
+            },
+        }
+        result
+    }
+}
+
+#[async_trait]
+impl KeyProvider for AuditedProvider {
+    fn umk_id(&self) -> &UmkId {
+        self.provider.umk_id()
+    }
+
+    async fn generate_kek(&self, context: &KeyContext) -> Result<(Kek, WrappedKek), KeyError> {
+        let generated = self.provider.generate_kek(context).await;
+        self.record(CryptoOp::GenerateKek, context, generated).await
+    }
+
+    async fn unwrap_kek(&self, wrapped: &WrappedKek, context: &KeyContext) -> Result<Kek, KeyError> {
+        let unwrapped = self.provider.unwrap_kek(wrapped, context).await;
+        self.record(CryptoOp::UnwrapKek, context, unwrapped).await
+    }
+}
+
+fn unrecorded(error: AppendError) -> KeyError {
+    KeyError::Unavailable { source: Box::new(error) }
+}
+
+/// How an event says that a key was not to be had.
+pub(crate) fn key_failure(error: &KeyUnavailable) -> Failure {
+    match error {
+        KeyUnavailable::Keyring(KeyringError::Provider { source, .. }) => failure(source),
+        _ => Failure::failed("key_unavailable"),
+    }
+}
+
+fn failure(error: &KeyError) -> Failure {
+    match error {
+        KeyError::Denied { .. } => Failure::denied("key_denied"),
+        KeyError::Disabled { .. } => Failure::denied("key_disabled"),
+        KeyError::NotFound { .. } => Failure::failed("key_not_found"),
+        KeyError::Unavailable { .. } => Failure::failed("key_unavailable"),
+        KeyError::Authentication | KeyError::Malformed => Failure::failed("tampered"),
+        _ => Failure::failed("key_failed"),
+    }
+}

@@ -1,0 +1,154 @@
+//! Reading the audit log of a store, and writing nothing.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use blue_address::{Chain, Namespace};
+use blue_audit::{
+    AuditKeys, ChainReader, Checkpoint, CheckpointError, Checks, Report, SegmentSource, Start, VerifyError,
+    VerifyOptions, verify,
+};
+use blue_envelope::KekId;
+use blue_keys::{KeyContext, KeyOwner, KeyProvider, WrappedKek};
+use blue_store::{Deadlines, KeyPartition, Store, StoreError, TableError};
+
+use super::{keys::audit_key, log::TableLog};
+use crate::OpenError;
+
+/// The audit log of one table, opened to be read: no key is made and no event recorded, so that rights to read suffice.
+///
+/// With the key source of the store, MACs are checked. Without one, hashes, links and sequences are.
+#[derive(Clone)]
+pub struct AuditLog {
+    pub(super) namespace: Namespace,
+    pub(super) store: Arc<Store>,
+    pub(super) deadlines: Deadlines,
+    log: Arc<TableLog>,
+    keys: Option<AuditKeys>,
+    table_id: Option<String>,
+}
+
+/// Why the audit log and the table were not held against each other. It says nothing about either.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuditLogError {
+    /// The log could not be read.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// The table could not be read.
+    #[error("the table could not be read")]
+    Store(#[from] StoreError),
+    /// What was verified cannot be put into a checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+impl AuditLog {
+    pub(crate) async fn open(
+        store: Arc<Store>,
+        namespace: Namespace,
+        provider: Option<Arc<dyn KeyProvider>>,
+        deadlines: Deadlines,
+        table_id: Option<String>,
+    ) -> Result<Self, OpenError> {
+        let log = Arc::new(TableLog { store: store.clone(), deadlines });
+        let mut this = Self { namespace, store, deadlines, log, keys: None, table_id };
+        if let Some(provider) = provider {
+            this.keys = this.unwrap_keys(provider.as_ref()).await?;
+        }
+        Ok(this)
+    }
+
+    /// The namespace of the store.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// Whether the audit keys are at hand, so that MACs are checked.
+    #[must_use]
+    pub fn checks_macs(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// Where the segments come from.
+    #[must_use]
+    pub fn source(&self) -> Arc<dyn SegmentSource> {
+        self.log.clone()
+    }
+
+    /// The options of a verification of this log, to be completed.
+    #[must_use]
+    pub fn options(&self) -> VerifyOptions {
+        VerifyOptions {
+            table_id: self.table_id.clone(),
+            ..VerifyOptions::new(self.namespace.clone(), self.keys.clone())
+        }
+    }
+
+    /// Verifies the log.
+    ///
+    /// # Errors
+    /// [`VerifyError`] if it could not be read. What is wrong with it is in the report.
+    pub async fn verify(&self, options: &VerifyOptions) -> Result<Report, VerifyError> {
+        verify(self.source(), options).await
+    }
+
+    /// Reads one chain, verified.
+    #[must_use]
+    pub fn read(&self, chain: Chain, start: Start) -> ChainReader {
+        let checks = Checks { namespace: self.namespace.clone(), keys: self.keys.clone() };
+        ChainReader::new(self.source(), checks, chain, start)
+    }
+
+    /// What a verification reached, to be signed and kept outside the table. Tenants that `before` knows to be shredded
+    /// stay so.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] for what no checkpoint can say.
+    pub fn checkpoint(
+        &self,
+        report: &Report,
+        before: Option<&Checkpoint>,
+    ) -> Result<Checkpoint, CheckpointError> {
+        let shredded = before.map_or_else(BTreeMap::new, |before| before.shredded().clone());
+        Checkpoint::of(self.namespace.clone(), report.reached.clone(), shredded)
+    }
+
+    /// Every audit key of the table. `None` if there is none, and no chain either.
+    async fn unwrap_keys(&self, provider: &dyn KeyProvider) -> Result<Option<AuditKeys>, OpenError> {
+        let items = self.store.key_items(&KeyPartition::Audit, self.deadlines.start()).await;
+        let mut keys = Vec::new();
+        for item in items.map_err(TableError::from)?.versions {
+            let kek_id = KekId::from_bytes(item.kek_id);
+            let (namespace, version) = (self.namespace.clone(), item.version);
+            let context = KeyContext { namespace, owner: KeyOwner::Audit, version, kek_id };
+            let unwrapped = provider.unwrap_kek(&WrappedKek::new(item.wrapped), &context).await;
+            keys.push(audit_key(&unwrapped.map_err(OpenError::WrappedAuditKey)?));
+        }
+        match keys.pop() {
+            Some(newest) => Ok(Some(AuditKeys::new(newest, keys))),
+            None if self.is_empty().await? => Ok(None),
+            None => Err(OpenError::AuditKeyMissing),
+        }
+    }
+
+    async fn is_empty(&self) -> Result<bool, OpenError> {
+        for chain in super::keys::well_known_chains() {
+            let last = self.store.last_segment(&chain, None, self.deadlines.start()).await;
+            if last.map_err(TableError::from)?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl std::fmt::Debug for AuditLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuditLog")
+            .field("table", &self.store.table().name())
+            .field("namespace", &self.namespace.as_str())
+            .field("keys", &self.keys)
+            .finish_non_exhaustive()
+    }
+}

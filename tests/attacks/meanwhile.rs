@@ -1,0 +1,120 @@
+//! A record that is changed at a chosen moment of a deep verification: it is no finding.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+};
+
+use blue_encrypted_store::{
+    AuditConfig, ChainPolicy, Collection, Delete,
+    blue_audit::{CryptoAuditEvent, Observer, VerifyOptions, address::Chain},
+};
+use blue_tests::{Note, Sandbox};
+use tokio::{runtime::Handle, task};
+
+use crate::clean::clean;
+
+/// Two who write: one to `main`, the other to a chain of its own.
+struct Writers {
+    sandbox: Sandbox,
+    ours: Collection,
+    theirs: Collection,
+}
+
+impl Writers {
+    async fn new() -> Self {
+        let sandbox = Sandbox::new("attacks-meanwhile").await;
+        let per_writer = AuditConfig { chain: ChainPolicy::PerWriter, ..AuditConfig::default() };
+        let theirs = sandbox.builder().audit(per_writer).init().await.unwrap();
+        let ours = sandbox.builder().open().await.unwrap();
+        let [ours, theirs] =
+            [ours, theirs].map(|store| store.tenant("alice").unwrap().collection("inbox").unwrap());
+        Self { sandbox, ours, theirs }
+    }
+
+    /// Verifies deep, one chain after the other (the other's, then `main`), while `act` is told of each segment and its
+    /// number, counted from 1.
+    async fn verify(&self, act: impl Fn(u64, u64, &Chain) + Send + Sync + 'static) {
+        let log = self.sandbox.builder().open_audit().await.unwrap();
+        let before = clean(log.verify(&log.options()).await.unwrap(), "before");
+        let all = before.totals().segments;
+        let observer = Arc::new(Meanwhile { act, all, heard: AtomicU64::new(0) });
+        let options = VerifyOptions {
+            observer: Some(observer.clone()),
+            parallelism: NonZeroUsize::MIN,
+            ..log.options()
+        };
+        clean(log.verify_deep(&options).await.unwrap(), "while a record changes");
+        assert!(observer.heard.load(SeqCst) > all, "the record was looked at again");
+    }
+}
+
+struct Meanwhile<F> {
+    act: F,
+    /// How many segments there are at first.
+    all: u64,
+    heard: AtomicU64,
+}
+
+impl<F: Fn(u64, u64, &Chain) + Send + Sync> Observer for Meanwhile<F> {
+    fn segment(&self, chain: &Chain, _: &[CryptoAuditEvent]) {
+        (self.act)(self.heard.fetch_add(1, SeqCst) + 1, self.all, chain);
+    }
+}
+
+fn put(inbox: &Collection) {
+    let written = async { inbox.put(&Note::new("shared", "meanwhile")).await.unwrap() };
+    task::block_in_place(|| Handle::current().block_on(written));
+}
+
+fn delete(inbox: &Collection) {
+    let deleted = async { inbox.delete::<Note>("shared", Delete::Any).await.unwrap() };
+    assert!(task::block_in_place(|| Handle::current().block_on(deleted)));
+}
+
+/// The last segment of one chain tells of a version that another chain, further back, tells was followed. Read again from
+/// where the log was known, it tells so a second time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_of_two_chains_that_is_written_meanwhile_is_no_finding() {
+    let writers = Writers::new().await;
+    writers.theirs.put(&Note::new("shared", "written in their chain")).await.unwrap();
+    writers.ours.put(&Note::new("shared", "followed in ours")).await.unwrap();
+    writers.ours.put(&Note::new("another", "behind that")).await.unwrap();
+    let ours = writers.ours.clone();
+    let act = move |heard, all, _: &Chain| {
+        if heard == all {
+            put(&ours);
+        }
+    };
+    writers.verify(act).await;
+}
+
+/// It is gone before the log is read again and after that, and was there between: the chain that tells of its making is read
+/// behind that, the one that tells of its deletion before it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_is_made_and_deleted_between_two_looks_is_no_finding() {
+    let writers = Writers::new().await;
+    writers.theirs.put(&Note::new("another", "in their chain")).await.unwrap();
+    writers.ours.put(&Note::new("shared", "in ours")).await.unwrap();
+    let (ours, theirs) = (writers.ours.clone(), writers.theirs.clone());
+    let step = AtomicU64::new(0);
+    let act = move |heard, all, chain: &Chain| match (step.load(SeqCst), chain.as_str()) {
+        (0, _) if heard == all => {
+            delete(&ours);
+            step.store(1, SeqCst);
+        }
+        (1, chain) if !["main", "registry"].contains(&chain) => {
+            put(&ours);
+            step.store(2, SeqCst);
+        }
+        (2, "main") => {
+            delete(&theirs);
+            step.store(3, SeqCst);
+        }
+        _ => {}
+    };
+    writers.verify(act).await;
+}
