@@ -2,12 +2,16 @@
 """Format 1 in Python: an independent reference implementation, and the test vectors that it makes.
 
 Written from docs/envelope.md, docs/keys.md and docs/audit.md alone, with PyPI's `cryptography` for
-AES-256-GCM and HKDF-Expand and the standard library for the rest. The format comes first and can be read by
-itself; after it come the form of the vectors (tests/vectors/README.md), the scenarios, and the commands:
+AES-256-GCM, HKDF-Expand and Ed25519 and the standard library for the rest. The format comes first and can be
+read by itself; after it come the form of the vectors (tests/vectors/README.md), the scenarios, and the
+commands:
 
     generate [--out DIR]       writes envelope/, keys/, audit/ and SHA256SUMS: the same bytes at every run
     open                       JSON lines on stdin, each an envelope; on stdout its plaintext or its refusal
     seal --seed N --count N    JSON lines on stdout, each a random record, sealed, for others to open
+    open-checkpoints           JSON lines on stdin, each a note and keys; on stdout its checkpoint or refusal
+    sign-checkpoints --seed N --count N
+                               JSON lines on stdout, each a random checkpoint, signed, for others to open
 
 Every vector is verified, read back from its JSON, before it is written. This is not code to protect data
 with: keys stay in memory, and nothing here is hardened against an observer.
@@ -16,6 +20,8 @@ with: keys stay in memory, and nothing here is hardened against an observer.
 from __future__ import annotations
 
 import argparse
+import base64
+import binascii
 import hashlib
 import hmac
 import json
@@ -32,7 +38,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
@@ -587,6 +594,257 @@ def read_segment(asked: Asked, stored: Stored) -> list[Event]:
 
 
 # ==================================================================================================
+# Signed notes (audit.md, "Note")
+# ==================================================================================================
+
+ED25519 = b"\x01"
+DASH = "\u2014 "
+MOST_SIGNATURES = 100
+LONGEST_NOTE = 16 * 1024 * 1024
+WHITE_SPACE = re.compile("[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
+CONTROL = re.compile("[\x00-\x1f]")
+PUBLIC_KEY = re.compile(r"([^+]*)\+([^+]*)\+(.*)", re.DOTALL)
+
+
+def base64_text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def base64_bytes(text: str) -> bytes:
+    """RFC 4648 §4, of which every byte string has one text."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Refused("Malformed") from None
+    if base64_text(data) != text:
+        raise Refused("Malformed")
+    return data
+
+
+def is_key_name(name: str) -> bool:
+    return name != "" and "+" not in name and not WHITE_SPACE.search(name) and not CONTROL.search(name)
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    name: str
+    key: bytes
+
+    @property
+    def id(self) -> bytes:
+        return sha256(utf8(self.name) + b"\n" + ED25519 + self.key)[:4]
+
+    def text(self) -> str:
+        return f"{self.name}+{self.id.hex()}+{base64_text(ED25519 + self.key)}"
+
+    def verifies(self, text: bytes, signature: bytes) -> bool:
+        try:
+            Ed25519PublicKey.from_public_bytes(self.key).verify(signature, text)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class PrivateKey:
+    name: str
+    seed: bytes
+
+    @property
+    def public(self) -> PublicKey:
+        return PublicKey(
+            self.name, Ed25519PrivateKey.from_private_bytes(self.seed).public_key().public_bytes_raw()
+        )
+
+    def text(self) -> str:
+        return f"PRIVATE+KEY+{self.name}+{self.public.id.hex()}+{base64_text(ED25519 + self.seed)}"
+
+    def sign(self, text: bytes) -> bytes:
+        return Ed25519PrivateKey.from_private_bytes(self.seed).sign(text)
+
+    def line(self, text: str) -> str:
+        """The signature line for a text."""
+        return signature_line(self.name, self.public.id + self.sign(utf8(text)))
+
+
+def divided_key(text: str) -> tuple[str, str, bytes]:
+    """Name, id as it is written, and the 32 bytes of a key, whose name and id are still to be checked."""
+    match = PUBLIC_KEY.fullmatch(text)
+    if match is None or len(data := base64_bytes(match[3])) != 33:
+        raise Refused("Malformed")
+    if data[:1] != ED25519:
+        raise Refused("Type")
+    if not is_key_name(match[1]):
+        raise Refused("Name")
+    return match[1], match[2], data[1:]
+
+
+def read_public_key(text: str) -> PublicKey:
+    name, id, key = divided_key(text)
+    if PublicKey(name, key).id.hex() != id:
+        raise Refused("Id")
+    return PublicKey(name, key)
+
+
+def read_private_key(text: str) -> PrivateKey:
+    if not text.startswith("PRIVATE+KEY+"):
+        raise Refused("Malformed")
+    name, id, seed = divided_key(text.removeprefix("PRIVATE+KEY+"))
+    if PrivateKey(name, seed).public.id.hex() != id:
+        raise Refused("Id")
+    return PrivateKey(name, seed)
+
+
+def signature_line(name: str, data: bytes) -> str:
+    return f"{DASH}{name} {base64_text(data)}\n"
+
+
+def take_signature(line: str) -> tuple[str, bytes, bytes]:
+    """A signature line's name, key id and signature."""
+    if not line.startswith(DASH):
+        raise Refused("Malformed")
+    name, space, encoded = line.removeprefix(DASH).partition(" ")
+    if not space or not is_key_name(name) or len(data := base64_bytes(encoded)) < 5:
+        raise Refused("Malformed")
+    return name, data[:4], data[4:]
+
+
+def open_note(note: bytes, known: Sequence[PublicKey]) -> tuple[str, list[PublicKey]]:
+    """The table of checks, in its order: the text, and the known keys that signed it."""
+    if len(note) > LONGEST_NOTE or CONTROL.search(text_of(note).replace("\n", "")):
+        raise Refused("Malformed")
+    text, empty_line, signatures = text_of(note).rpartition("\n\n")
+    if not empty_line or not signatures.endswith("\n"):
+        raise Refused("Malformed")
+    text += "\n"
+    lines = [take_signature(line) for line in signatures.removesuffix("\n").split("\n")]
+    if len(lines) > MOST_SIGNATURES:
+        raise Refused("Malformed")
+    signers: list[PublicKey] = []
+    for name, id, signature in lines:
+        for key in known:
+            if (key.name, key.id) == (name, id):
+                if not key.verifies(utf8(text), signature):
+                    raise Refused("Signature")
+                if key not in signers:
+                    signers.append(key)
+    if not signers:
+        raise Refused("Unverified")
+    return text, signers
+
+
+# ==================================================================================================
+# Checkpoints (audit.md, "Text" and "Order")
+# ==================================================================================================
+
+TABLE_ID = re.compile(r"[\x21-\x7e]{1,255}")
+NUMBER = re.compile(r"0|[1-9][0-9]*")
+
+
+@dataclass(frozen=True)
+class Head:
+    next: int
+    hash: bytes
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    namespace: str
+    time: str
+    table_id: str | None
+    chains: Mapping[str, Head]
+    shredded: Mapping[str, str]
+
+    def lines(self) -> list[str]:
+        lines = [f"time {self.time}"]
+        if self.table_id is not None:
+            lines.append(f"table {self.table_id}")
+        for chain, head in sorted(self.chains.items()):  # ASCII sorts by its bytes
+            lines.append(f"chain {chain} {head.next} {base64_text(head.hash)}")
+        for tenant, time in sorted(self.shredded.items()):
+            lines.append(f"shredded {tenant} {time}")
+        return lines
+
+    def text(self) -> str:
+        events = sum(head.next for head in self.chains.values())
+        return checkpoint_text(f"bes/{self.namespace}", str(events), self.lines())
+
+    def key_name(self) -> str:
+        return "bes/" + self.namespace.replace("%", "%25").replace("+", "%2B")
+
+
+def lines_hash(lines: Sequence[str]) -> bytes:
+    return sha256(b"bes1/checkpoint" + b"".join(lp(utf8(line)) for line in lines))
+
+
+def checkpoint_text(origin: str, events: str, lines: Sequence[str]) -> str:
+    """Of any lines, so that only what is wrong with them is."""
+    return "".join(f"{line}\n" for line in (origin, events, base64_text(lines_hash(lines)), *lines))
+
+
+def must(holds: bool) -> None:
+    if not holds:
+        raise Refused("Malformed")
+
+
+def number_of(text: str) -> int:
+    must(NUMBER.fullmatch(text) is not None and int(text) <= U64_MAX)
+    return int(text)
+
+
+def read_checkpoint(text: str) -> Checkpoint:
+    """Reads a text line by line, as the grammar goes."""
+    must(text.endswith("\n"))
+    lines = text.removesuffix("\n").split("\n")
+    must(len(lines) >= 4)
+    origin, events, hash, *lines = lines
+    must(origin.startswith("bes/") and NAME.fullmatch(origin.removeprefix("bes/")) is not None)
+    must(base64_bytes(hash) == lines_hash(lines))
+
+    words, *rest = [line.split(" ") for line in lines]
+    must(len(words) == 2 and words[0] == "time" and is_timestamp(words[1]))
+    time, table_id = words[1], None
+    if rest and rest[0][0] == "table":
+        words, *rest = rest
+        must(len(words) == 2 and TABLE_ID.fullmatch(words[1]) is not None)
+        table_id = words[1]
+    chains: dict[str, Head] = {}
+    while rest and rest[0][0] == "chain":
+        words, *rest = rest
+        must(len(words) == 4 and NAME.fullmatch(words[1]) is not None)
+        must(not chains or max(chains) < words[1])
+        head = Head(number_of(words[2]), base64_bytes(words[3]))
+        must(len(head.hash) == 32 and (head.next == 0) == (head.hash == ZERO_HASH))
+        chains[words[1]] = head
+    shredded: dict[str, str] = {}
+    while rest and rest[0][0] == "shredded":
+        words, *rest = rest
+        must(len(words) == 3 and NAME.fullmatch(words[1]) is not None and is_timestamp(words[2]))
+        must(not shredded or max(shredded) < words[1])
+        shredded[words[1]] = words[2]
+    must(not rest)
+    must(number_of(events) == sum(head.next for head in chains.values()))
+    return Checkpoint(origin.removeprefix("bes/"), time, table_id, chains, shredded)
+
+
+def check_order(before: Checkpoint, after: Checkpoint) -> None:
+    """The table of checks, in its order."""
+    if after.namespace != before.namespace:
+        raise Refused("Namespace")
+    if after.time <= before.time:  # the texts sort as the times do
+        raise Refused("Time")
+    for chain, head in sorted(before.chains.items()):
+        if chain not in after.chains:
+            raise Refused("Vanished")
+        if after.chains[chain].next < head.next:
+            raise Refused("Shorter")
+        if after.chains[chain].next == head.next and after.chains[chain].hash != head.hash:
+            raise Refused("Altered")
+    if any(after.shredded.get(tenant) != time for tenant, time in before.shredded.items()):
+        raise Refused("Shredded")
+
+
+# ==================================================================================================
 # The form of the vectors (tests/vectors/README.md, "Form")
 # ==================================================================================================
 
@@ -609,11 +867,34 @@ FIELDS = {
     "event-refused": "event_bytes",
     "segment": "audit_kek_id audit_kek namespace chain first events expected",
     "segment-refused": "audit_kek_id audit_kek namespace chain first stored error",
+    "note-key": "private expected",
+    "private-key-refused": "private error",
+    "public-key-refused": "public error",
+    "note": "text signatures known expected",
+    "note-refused": "note known error",
+    "checkpoint": "namespace time table_id chains shredded private expected",
+    "checkpoint-refused": "text",
+    "order": "before after",
+    "order-refused": "before after error",
 }
 DIRECTORIES = {
     "envelope": ("seal", "open-refused", "rewrap", "rewrap-refused", "name-refused"),
     "keys": ("key-file", "key-file-refused", "wrap", "unwrap-refused"),
-    "audit": ("event", "event-refused", "segment", "segment-refused"),
+    "audit": (
+        "event",
+        "event-refused",
+        "segment",
+        "segment-refused",
+        "note-key",
+        "private-key-refused",
+        "public-key-refused",
+        "note",
+        "note-refused",
+        "checkpoint",
+        "checkpoint-refused",
+        "order",
+        "order-refused",
+    ),
 }
 
 
@@ -848,6 +1129,62 @@ def expected_segment(asked: Asked, events: Sequence[Event]) -> Json:
     }
 
 
+def expected_note_key(private: PrivateKey) -> Json:
+    public = private.public
+    return {
+        "name": public.name,
+        "key_id": public.id.hex(),
+        "seed": private.seed.hex(),
+        "public_key": public.key.hex(),
+        "public": public.text(),
+    }
+
+
+def signature_from(value: Json, text: str) -> str:
+    """A signature line: as it is given, or by a private key."""
+    if "line" in value:
+        return text_from(members(value, ("line",))["line"]) + "\n"
+    return read_private_key(members(value, ("private",))["private"]).line(text)
+
+
+def expected_note(text: str, signatures: Sequence[Json], known: Sequence[str]) -> Json:
+    note = text + "\n" + "".join(signature_from(signature, text) for signature in signatures)
+    opened, signers = open_note(utf8(note), [read_public_key(key) for key in known])
+    require(opened == text, "opens to another text")
+    return {"note": note, "signers": [key.text() for key in signers]}
+
+
+def checkpoint_json(checkpoint: Checkpoint) -> Json:
+    chains = [
+        {"chain": chain, "next": str(head.next), "head_hash": head.hash.hex()}
+        for chain, head in checkpoint.chains.items()
+    ]
+    return {
+        "namespace": checkpoint.namespace,
+        "time": checkpoint.time,
+        "table_id": checkpoint.table_id,
+        "chains": chains,
+        "shredded": [{"tenant": tenant, "time": time} for tenant, time in checkpoint.shredded.items()],
+    }
+
+
+def checkpoint_from(value: Json) -> Checkpoint:
+    chains = [members(chain, ("chain", "next", "head_hash")) for chain in value["chains"]]
+    shredded = [members(tenant, ("tenant", "time")) for tenant in value["shredded"]]
+    return Checkpoint(
+        namespace=value["namespace"],
+        time=value["time"],
+        table_id=value["table_id"],
+        chains={of["chain"]: Head(u64_from(of["next"]), bytes_from(of["head_hash"], 32)) for of in chains},
+        shredded={of["tenant"]: of["time"] for of in shredded},
+    )
+
+
+def expected_checkpoint(checkpoint: Checkpoint, private: PrivateKey) -> Json:
+    text = checkpoint.text()
+    return {"text": text, "note": text + "\n" + private.line(text)}
+
+
 # ==================================================================================================
 # Verification: each scenario, read back from its JSON, does what its kind says
 # ==================================================================================================
@@ -952,6 +1289,51 @@ def verify_segment_refused(s: Json) -> None:
     require_refused(s["error"], lambda: read_segment(asked_from(s), stored_from(s["stored"])))
 
 
+def verify_note_key(s: Json) -> None:
+    private = read_private_key(s["private"])
+    require(private.text() == s["private"], "is written otherwise")
+    require(s["expected"] == expected_note_key(private), "is another key")
+    require(read_public_key(s["expected"]["public"]) == private.public, "has another public key")
+
+
+def verify_private_key_refused(s: Json) -> None:
+    require_refused(s["error"], lambda: read_private_key(s["private"]))
+
+
+def verify_public_key_refused(s: Json) -> None:
+    require_refused(s["error"], lambda: read_public_key(s["public"]))
+
+
+def verify_note(s: Json) -> None:
+    require(s["expected"] == expected_note(s["text"], s["signatures"], s["known"]), "makes another note")
+
+
+def verify_note_refused(s: Json) -> None:
+    known = [read_public_key(key) for key in s["known"]]
+    require_refused(s["error"], lambda: open_note(bytes_from(s["note"]), known))
+
+
+def verify_checkpoint(s: Json) -> None:
+    checkpoint, private = checkpoint_from(s), read_private_key(s["private"])
+    require(s["expected"] == expected_checkpoint(checkpoint, private), "has another text or note")
+    text, signers = open_note(utf8(s["expected"]["note"]), [private.public])
+    require(signers == [private.public] and private.name == checkpoint.key_name(), "is signed by another key")
+    require(read_checkpoint(text) == checkpoint, "reads back as another checkpoint")
+
+
+def verify_checkpoint_refused(s: Json) -> None:
+    require_refused("Malformed", lambda: read_checkpoint(s["text"]))
+
+
+def verify_order(s: Json) -> None:
+    check_order(read_checkpoint(s["before"]), read_checkpoint(s["after"]))
+
+
+def verify_order_refused(s: Json) -> None:
+    before, after = read_checkpoint(s["before"]), read_checkpoint(s["after"])
+    require_refused(s["error"], lambda: check_order(before, after))
+
+
 VERIFIERS: dict[str, Callable[[Json], None]] = {
     "seal": verify_seal,
     "open-refused": verify_open_refused,
@@ -966,6 +1348,15 @@ VERIFIERS: dict[str, Callable[[Json], None]] = {
     "event-refused": verify_event_refused,
     "segment": verify_segment,
     "segment-refused": verify_segment_refused,
+    "note-key": verify_note_key,
+    "private-key-refused": verify_private_key_refused,
+    "public-key-refused": verify_public_key_refused,
+    "note": verify_note,
+    "note-refused": verify_note_refused,
+    "checkpoint": verify_checkpoint,
+    "checkpoint-refused": verify_checkpoint_refused,
+    "order": verify_order,
+    "order-refused": verify_order_refused,
 }
 
 # ==================================================================================================
@@ -2708,6 +3099,725 @@ def segment_refused_scenarios() -> Iterator[Json]:
     )  # fmt: skip
 
 
+# ==================================================================================================
+# Scenarios: signed notes
+# ==================================================================================================
+
+# From the documentation and the tests of golang.org/x/mod/sumdb/note.
+PETER_PRIVATE = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
+PETER = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
+ENOCH = "EnochRoot+af0cfe78+ATtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop"
+PETERS_TEXT = (
+    "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
+)
+ENOCHS_LINE = (
+    "\u2014 EnochRoot "
+    "rwz+eBzmZa0SO3NbfRGzPCpDckykFXSdeX+MNtCOXm2/5n2tiOHp+vAF1aGrQ5ovTG01oOTGwnWLox33WWd1RvMc+QQ="
+)
+# sum.golang.org's key, as cmd/go has it, and a note of it, as x/mod's users have it in their tests.
+SUMDB = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
+SUMDB_TEXT = "go.sum database tree\n30055305\nmXfgRcJ0bG0j3CPdKwgGWtUzBUbX67saZGRmFuJGGsM=\n"
+SUMDB_LINE = (
+    "\u2014 sum.golang.org "
+    "Az3grpgEild5qw7+5dtV13Kf1C2Xurm8q4fhdxvcsDHnqNTaxL2AFjBY+2TyGKevucFcAAlWFJJYle3EJlDCrQ+y3A8="
+)
+# The example of C2SP's signed-note, whose key is not published.
+C2SP_NOTE = (
+    "Ognuno sta solo sul cuor della terra\ntrafitto da un raggio di sole:\n\ned \u00e8 subito sera.\n\n"
+    "\u2014 quasimodo.example/salvatore "
+    "NnugSzTjtVAewIS+Z/iJhUPeFDkO/5QQ2i5ddnGITLlC+EhfLW9oJKONrMouFSQU0xMcXxj99ihAQwaqP3ZekRwNtIc=\n"
+)
+TEXT = "One line.\n\nAnother one.\n"
+
+
+def note_key(scenario_name: str, label: str = "key", name: str = "bes/prod") -> PrivateKey:
+    return PrivateKey(name, secret(scenario_name, label))
+
+
+def note_key_scenarios() -> Iterator[Json]:
+    def made(what: str, about: str, private: PrivateKey) -> Json:
+        fields = {"private": private.text(), "expected": expected_note_key(private)}
+        return scenario("note-key", what, about, fields)
+
+    peter = read_private_key(PETER_PRIVATE)
+    require(peter.public == read_public_key(PETER), "is not Go's public key")
+    yield made("go-documentation", "The key of the documentation of Go's package note.", peter)
+    seeds = {"zeros": bytes(32), "ones": b"\xff" * 32, "counting": bytes(range(32))}
+    for what, seed in seeds.items():
+        yield made(f"seed-{what}", f"A seed of {what}.", PrivateKey("bes/prod", seed))
+    names = {
+        "of-one-character": ("x", "The shortest name."),
+        "of-punctuation": ("a-b_c.d/e:f=g!~%", "A name of punctuation."),
+        "unicode": ("\u0410\u043b\u0438\u0441\u0430.\U0001f600", "A name beyond ASCII."),
+        "zero-width": ("a\u200bb\ufeffc", "A zero-width space and a byte order mark are no spaces."),
+        "controls": ("a\u007fb\u009fc", "Control characters from U+007F on are allowed."),
+        "long": ("n" * 2_000, "A name of 2,000 bytes."),
+        "private-key": ("PRIVATE", "A name that looks like the beginning of a private key."),
+    }
+    for what, (name, about) in names.items():
+        yield made(f"name-{what}", about, note_key(f"note-key-name-{what}", name=name))
+
+
+def key_refused_scenarios() -> Iterator[Json]:
+    def written(prefix: str, name: str, id: str, encoded: str) -> str:
+        return f"{prefix}{name}+{id}+{encoded}"
+
+    def both(what: str, about: str, error: str, change: Callable[..., str]) -> Iterator[Json]:
+        """The change to a key as it is written, private and public. It gets prefix, name, id and data, and
+        what makes an id of a name and data."""
+        for kind, field in (("private-key-refused", "private"), ("public-key-refused", "public")):
+            private = note_key(f"{kind}-{what}")
+            prefix = "PRIVATE+KEY+" if field == "private" else ""
+            data = ED25519 + (private.seed if field == "private" else private.public.key)
+            make = lambda name, data: sha256(utf8(name) + b"\n" + data).hex()[:8]  # noqa: E731
+            if field == "private":
+                make = lambda name, data: PrivateKey(name, data[1:33]).public.id.hex()  # noqa: E731
+            text = change(prefix, private.name, private.public.id.hex(), data, make)
+            yield scenario(kind, what, about, {field: text, "error": error})
+
+    def named(name: str) -> Callable[..., str]:
+        return lambda p, n, i, d, id_of: written(p, name, id_of(name, d), base64_text(d))
+
+    def encoded(change: Callable[[str], str]) -> Callable[..., str]:
+        return lambda p, n, i, d, id_of: written(p, n, i, change(base64_text(d)))
+
+    rows: list[tuple[str, str, str, Callable[..., str]]] = [
+        ("empty", "Nothing.", "Malformed", lambda p, n, i, d, id_of: ""),
+        ("name-alone", "A name and nothing else.", "Malformed", lambda p, n, i, d, id_of: p + n),
+        ("name-and-id-alone", "No key.", "Malformed", lambda p, n, i, d, id_of: f"{p}{n}+{i}"),
+        ("without-id", "No id.", "Malformed",
+         lambda p, n, i, d, id_of: f"{p}{n}+{base64_text(d).replace('+', '/')}"),
+        ("with-a-space-for-a-plus", "A space divides name and id.", "Malformed",
+         lambda p, n, i, d, id_of: f"{p}{n} {i}+{base64_text(d).replace('+', '/')}"),
+        ("newline-after", "A newline at the end.", "Malformed", encoded(lambda text: text + "\n")),
+        ("space-after", "A space at the end.", "Malformed", encoded(lambda text: text + " ")),
+        ("base64-empty", "No data.", "Malformed", encoded(lambda text: "")),
+        ("base64-of-32-bytes", "The key without its type.", "Malformed",
+         lambda p, n, i, d, id_of: written(p, n, i, base64_text(d[1:]))),
+        ("base64-of-34-bytes", "A byte more.", "Malformed",
+         lambda p, n, i, d, id_of: written(p, n, i, base64_text(d + b"\x00"))),
+        ("base64-of-65-bytes", "Seed and public key.", "Malformed",
+         lambda p, n, i, d, id_of: written(p, n, i, base64_text(d + bytes(32)))),
+        ("base64-padded", "44 characters, one of them padding: 32 bytes.", "Malformed",
+         lambda p, n, i, d, id_of: written(p, n, i, base64_text(d[:32]))),
+        ("base64-of-urls", "A character of the alphabet for URLs.", "Malformed",
+         encoded(lambda text: text[:-1] + "_")),
+        ("base64-with-a-space", "A space within.", "Malformed",
+         encoded(lambda text: text[:9] + " " + text[10:])),
+        ("hexadecimal", "Hexadecimal in place of base 64.", "Malformed",
+         lambda p, n, i, d, id_of: written(p, n, i, d.hex())),
+        ("type-0", "Type 0.", "Type",
+         lambda p, n, i, d, id_of: written(p, n, i, base64_text(b"\x00" + d[1:]))),
+        ("type-ecdsa", "Type 2, with the id of that.", "Type",
+         lambda p, n, i, d, id_of: written(p, n, id_of(n, b"\x02" + d[1:]), base64_text(b"\x02" + d[1:]))),
+        ("type-cosignature", "Type 4.", "Type",
+         lambda p, n, i, d, id_of: written(p, n, i, base64_text(b"\x04" + d[1:]))),
+        ("type-ascii", "Type 1 in ASCII.", "Type",
+         lambda p, n, i, d, id_of: written(p, n, i, base64_text(b"1" + d[1:]))),
+        ("name-empty", "No name.", "Name", named("")),
+        ("name-with-a-space", "A space in the name.", "Name", named("bes prod")),
+        ("name-with-a-tab", "A tab in the name.", "Name", named("bes\tprod")),
+        ("name-with-a-newline", "A newline in the name.", "Name", named("bes\nprod")),
+        ("name-with-a-zero-byte", "A zero byte in the name.", "Name", named("bes\u0000prod")),
+        ("name-with-a-control-character", "U+001F in the name.", "Name", named("bes\u001fprod")),
+        ("name-with-a-next-line", "U+0085 in the name.", "Name", named("bes\u0085prod")),
+        ("name-with-a-no-break-space", "U+00A0 in the name.", "Name", named("bes\u00a0prod")),
+        ("name-with-an-en-quad", "U+2000 in the name.", "Name", named("bes\u2000prod")),
+        ("name-with-a-line-separator", "U+2028 in the name.", "Name", named("bes\u2028prod")),
+        ("name-with-an-ideographic-space", "U+3000 in the name.", "Name", named("\u3000")),
+        ("name-with-a-plus", "A plus in the name: id and key begin too early.", "Malformed",
+         named("bes+prod")),
+        ("id-empty", "An empty id.", "Id", lambda p, n, i, d, id_of: written(p, n, "", base64_text(d))),
+        ("id-bit-flipped", "One bit of the id wrong.", "Id",
+         lambda p, n, i, d, id_of: written(p, n, flip(bytes.fromhex(i), 3).hex(), base64_text(d))),
+        ("id-of-7-digits", "A digit of the id missing.", "Id",
+         lambda p, n, i, d, id_of: written(p, n, i[:-1], base64_text(d))),
+        ("id-of-9-digits", "A zero before the id.", "Id",
+         lambda p, n, i, d, id_of: written(p, n, "0" + i, base64_text(d))),
+        ("id-of-another-name", "The id of the same key under another name.", "Id",
+         lambda p, n, i, d, id_of: written(p, n, id_of("bes/test", d), base64_text(d))),
+        ("type-before-name", "Another type and no name.", "Type",
+         lambda p, n, i, d, id_of: written(p, "", i, base64_text(b"\x02" + d[1:]))),
+        ("name-before-id", "A space in the name, and an id of zeros.", "Name",
+         lambda p, n, i, d, id_of: written(p, "a b", "00000000", base64_text(d))),
+    ]  # fmt: skip
+    for row in rows:
+        yield from both(*row)
+    capitals = read_public_key(PETER)
+    yield scenario("public-key-refused", "id-in-capitals", "The id in capitals.", {
+        "public": written("", capitals.name, capitals.id.hex().upper(), base64_text(ED25519 + capitals.key)),
+        "error": "Id"})  # fmt: skip
+    yield scenario("public-key-refused", "private", "A private key.", {
+        "public": note_key("public-key-refused-private").text(), "error": "Malformed"})  # fmt: skip
+    yield scenario("private-key-refused", "public", "A public key.", {
+        "private": note_key("private-key-refused-public").public.text(), "error": "Malformed"})  # fmt: skip
+    yield scenario("private-key-refused", "prefix-in-lower-case", "private+key+ in lower case.", {
+        "private": note_key("private-key-refused-prefix").text().replace("PRIVATE+KEY", "private+key"),
+        "error": "Malformed"})  # fmt: skip
+    as_public = PublicKey("bes/prod", secret("private-key-refused-id-of-the-seed", "key"))
+    yield scenario("private-key-refused", "id-of-the-seed", "The id of the seed, as if it were public.", {
+        "private": "PRIVATE+KEY+" + as_public.text(), "error": "Id"})  # fmt: skip
+
+
+def note_scenarios() -> Iterator[Json]:
+    def made(
+        what: str, about: str, text: str, signatures: Sequence[PrivateKey | str], known: Sequence[str]
+    ) -> Json:
+        """Signatures by keys, or lines as they are."""
+        given = [{"line": of} if isinstance(of, str) else {"private": of.text()} for of in signatures]
+        expected = expected_note(text, given, known)
+        return scenario("note", what, about, {
+            "text": text, "signatures": given, "known": list(known), "expected": expected})  # fmt: skip
+
+    peter = read_private_key(PETER_PRIVATE)
+    one = "The note of Go's documentation"
+    yield made("go-documentation", f"{one}.", PETERS_TEXT, [peter], [PETER])
+    yield made(
+        "go-two-signatures",
+        f"{one}, with its second signature.",
+        PETERS_TEXT,
+        [peter, ENOCHS_LINE],
+        [PETER, ENOCH],
+    )
+    yield made(
+        "go-second-known",
+        f"{one}, of which the second key is known.",
+        PETERS_TEXT,
+        [peter, ENOCHS_LINE],
+        [ENOCH],
+    )
+    yield made("go-checksum-database", "A note of Go's checksum database.", SUMDB_TEXT, [SUMDB_LINE], [SUMDB])
+
+    texts = {
+        "newline": ("\n", "The shortest text."),
+        "newlines": ("\n\n\n", "A text of empty lines."),
+        "ends-in-an-empty-line": ("a\n\n", "A text that ends in an empty line."),
+        "like-a-note": (C2SP_NOTE, "A text that is a note itself."),
+        "unicode": (
+            "\u0410 \U0001f469\u200d\U0001f52c \u05d0\u202e e\u0301 \u2014\n",
+            "A text of many scripts.",
+        ),
+        "controls": ("\u007f\u0085\u009f\ufeff\n", "Control characters from U+007F on are allowed."),
+        "spaces": (" a \u00a0\n \n", "Spaces, and a line of one."),
+        "long": ("long line " * 1_000 + "\n", "A text of 10,001 bytes."),
+    }
+    for what, (text, about) in texts.items():
+        key = note_key(f"note-text-{what}")
+        yield made(f"text-{what}", about, text, [key], [key.public.text()])
+
+    key, other = note_key("note-keys"), note_key("note-keys", "other", "example.com/witness")
+    public = key.public.text()
+    sixteen = [note_key("note-keys", f"of {index}", f"example.com/{index}") for index in range(15)]
+    stranger = signature_line("example.com/witness", secret("note-keys", "stranger", 68))[:-1]
+    short = signature_line("x", b"\x00\x00\x00\x00\x00")[:-1]
+    long = signature_line("post-quantum", secret("note-keys", "id", 4) + bytes(range(256)) * 18)[:-1]
+    namesake = signature_line(key.name, flip(key.public.id, 0) + key.sign(utf8(TEXT)))[:-1]
+    twin = signature_line("bes/test", key.public.id + bytes(64))[:-1]
+    own = key.line(TEXT)[:-1]
+    rows: dict[str, tuple[str, Sequence[PrivateKey | str], Sequence[str]]] = {
+        "two-keys": ("Signed by two known keys.", [key, other], [public, other.public.text()]),
+        "two-keys-known-otherwise": ("Signers come in the order of the signatures.", [key, other],
+                                     [other.public.text(), public]),
+        "first-known": ("Signed by two, of which the first is known.", [key, other], [public]),
+        "second-known": ("Signed by two, of which the second is known.", [key, other], [other.public.text()]),
+        "known-that-did-not-sign": ("A known key that did not sign.", [key], [other.public.text(), public]),
+        "known-twice": ("A key that is known twice.", [key], [public, public]),
+        "signed-twice": ("The same signature twice.", [key, own], [public]),
+        "stranger-before": ("A stranger's signature before it.", [stranger, key], [public]),
+        "stranger-after": ("A stranger's signature after it.", [key, stranger], [public]),
+        "stranger-of-one-byte": ("A stranger's signature of one byte.", [key, short], [public]),
+        "stranger-of-4608-bytes": ("A stranger's signature of 4,608 bytes.", [key, long], [public]),
+        "stranger-of-the-name": ("A signature with the key's name and another id.", [namesake, key],
+                                 [public]),
+        "stranger-of-the-id": ("A signature with the key's id and another name.", [twin, key], [public]),
+        "sixteen": ("Sixteen signatures.", [*sixteen, key], [public]),
+        "hundred": ("A hundred signatures.", [*([stranger] * 99), key], [public]),
+    }  # fmt: skip
+    for what, (about, signatures, known) in rows.items():
+        yield made(what, about, TEXT, signatures, known)
+
+
+ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493  # RFC 8032 §5.1
+
+
+def note_refused_scenarios() -> Iterator[Json]:
+    key = note_key("note-refused")
+    public, line, id = key.public, key.line(TEXT), key.public.id
+    other = note_key("note-refused", "other", "example.com/witness")
+    signature = key.sign(utf8(TEXT))
+    good = TEXT + "\n" + line
+
+    def refused(
+        what: str, about: str, error: str, note: str | bytes, known: Sequence[PublicKey] = (public,)
+    ) -> Json:
+        data = note if isinstance(note, bytes) else utf8(note)
+        require(open_note(utf8(good), [public]) == (TEXT, [public]), "does not open")
+        return scenario("note-refused", what, about, {
+            "note": data.hex(), "known": [one.text() for one in known], "error": error})  # fmt: skip
+
+    def under(line: str) -> str:
+        return TEXT + "\n" + line
+
+    def signed(data: bytes) -> str:
+        return under(signature_line(key.name, id + data))
+
+    encoded = base64_text(id + signature)
+    malformed: dict[str, tuple[str, str | bytes]] = {
+        "empty": ("Nothing.", ""),
+        "newline": ("A newline.", "\n"),
+        "newlines": ("Newlines.", "\n\n\n"),
+        "text-alone": ("A text.", "One line.\n"),
+        "without-signatures": ("A text and an empty line.", TEXT + "\n"),
+        "without-empty-line": ("No empty line at all.", "One line.\n" + line),
+        "signatures-alone": ("An empty line and a signature.", "\n" + line),
+        "without-final-newline": ("No newline ends it.", good[:-1]),
+        "newline-after": ("A newline more at the end.", good + "\n"),
+        "line-after": ("A line after the signatures.", good + "More.\n"),
+        "line-between": ("A line between two signatures.", good + "More.\n" + line),
+        "carriage-returns": ("Lines end in CR LF.", good.replace("\n", "\r\n")),
+        "carriage-return-at-the-end": ("A CR before the last newline.", good[:-1] + "\r\n"),
+        "tab-in-text": ("A tab in the text.", good.replace("One line", "One\tline")),
+        "zero-byte-in-text": ("A zero byte in the text.", good.replace("One line", "One\u0000line")),
+        "escape-in-text": ("An escape character in the text.", good.replace("One", "\u001b[1mOne")),
+        "unit-separator-in-text": ("U+001F in the text.", good.replace("One", "\u001fOne")),
+        "control-after-signatures": ("U+001F at the end.", good + "\u001f"),
+        "bad-utf-8": ("The byte 0xff in the text.", utf8(good).replace(b"One", b"\xff")),
+        "utf-8-surrogate": ("A surrogate in the text.", utf8(good).replace(b"One", b"\xed\xa0\x80")),
+        "utf-8-overlong": ("An overlong newline in the text.", utf8(good).replace(b"One", b"\xc0\x8a")),
+        "utf-8-cut": ("A cut dash at the end.", utf8(good) + b"\xe2\x80"),
+        "utf-16": ("UTF-16.", good.encode("utf-16-le")),
+        "hyphen": ("A hyphen for the dash.", under(line.replace("\u2014", "-"))),
+        "two-hyphens": ("Two hyphens for the dash.", under(line.replace("\u2014", "--"))),
+        "en-dash": ("An en dash for the dash.", under(line.replace("\u2014", "\u2013"))),
+        "dash-without-space": ("No space after the dash.", under(line.replace("\u2014 ", "\u2014"))),
+        "dash-and-no-break-space": ("U+00A0 after the dash.", under(line.replace("\u2014 ", "\u2014\u00a0"))),
+        "dash-and-two-spaces": ("Two spaces after the dash.", under(line.replace("\u2014 ", "\u2014  "))),
+        "space-before-dash": ("A space before the dash.", under(" " + line)),
+        "dash-alone": ("A dash and a space.", under("\u2014 \n")),
+        "name-alone": ("A name and no signature.", under("\u2014 bes/prod\n")),
+        "name-and-space": ("A name, a space and no signature.", under("\u2014 bes/prod \n")),
+        "without-name": ("A signature and no name.", under(f"\u2014 {encoded}\n")),
+        "name-empty": ("An empty name.", under(f"\u2014  {encoded}\n")),
+        "name-with-plus": ("A plus in a name.", under(f"\u2014 bes+prod {encoded}\n")),
+        "name-with-en-quad": ("U+2000 in a name.", under(f"\u2014 bes\u2000prod {encoded}\n")),
+        "name-with-next-line": ("U+0085 in a name.", under(f"\u2014 bes\u0085prod {encoded}\n")),
+        "two-spaces": ("Two spaces before a signature.", under(line.replace("prod ", "prod  "))),
+        "space-after-signature": ("A space after a signature.", under(line[:-1] + " \n")),
+        "base64-unpadded": ("Base 64 without its padding.",
+                            under(f"\u2014 bes/prod {encoded.rstrip('=')}\n")),
+        "base64-padded-more": ("Base 64 with more padding.", under(f"\u2014 bes/prod {encoded}=\n")),
+        "base64-left-over-bits": ("Base 64 with a bit set that is left over.",
+                                  under(signature_line(key.name, id + signature).replace(
+                                      encoded[-2:], chr(ord(encoded[-2]) + 1) + "="))),
+        "base64-of-urls": ("The alphabet of base 64 for URLs.",
+                           under(f"\u2014 bes/prod {'_' + encoded[1:]}\n")),
+        "base64-with-a-space": ("A space in base 64.",
+                                under(f"\u2014 bes/prod {encoded[:8]} {encoded[8:]}\n")),
+        "hexadecimal": ("A signature in hexadecimal.", under(f"\u2014 bes/prod {(id + signature).hex()}=\n")),
+        "signature-of-3-bytes": ("Less than a key's id.", under(signature_line(key.name, id[:3]))),
+        "signature-of-4-bytes": ("A key's id alone.", under(signature_line(key.name, id))),
+        "signature-of-no-bytes-by-a-stranger": ("A stranger's id alone.",
+                                                good + signature_line("x", bytes(4))),
+        "strangers-base64": ("A stranger's signature in no base 64.", good + "\u2014 x ?\n"),
+        "101-signatures": ("A hundred and one signatures.", under(line * 101)),
+        "malformed-before-signature": ("A bad signature, and then a line that is none.",
+                                       signed(bytes(64)) + "More.\n"),
+    }  # fmt: skip
+    for what, (about, note) in malformed.items():
+        yield refused(what, about, "Malformed", note)
+    yield refused("malformed-before-unverified", "A line that is no signature, and no known key.",
+        "Malformed",
+                  good + "More.\n", ())  # fmt: skip
+
+    s = int.from_bytes(signature[32:], "little")
+    malleable = signature[:32] + (s + ED25519_ORDER).to_bytes(32, "little")
+    forged: dict[str, tuple[str, str]] = {
+        "text-changed": ("A letter of the text changed.", good.replace("One", "Ome")),
+        "text-line-more": ("An empty line more in the text.", TEXT + "\n\n" + line),
+        "text-line-less": ("An empty line less in the text.", good.replace("\n\nAn", "\nAn")),
+        "text-byte-order-mark": ("A byte order mark before the text.", "\ufeff" + good),
+        "text-normalised": ("A signature over the other normal form.", "e\u0301\n\n" + key.line("\u00e9\n")),
+        "over-text-without-newline": ("A signature over the text without its newline.",
+                                      signed(key.sign(utf8(TEXT[:-1])))),
+        "over-text-and-empty-line": ("A signature over text and empty line.",
+                                     signed(key.sign(utf8(TEXT + "\n")))),
+        "over-the-hash": ("A signature over the text's hash.",
+                          signed(key.sign(hashlib.sha512(utf8(TEXT)).digest()))),
+        "by-another-key": ("Another key's signature under this one's name and id.",
+                           signed(other.sign(utf8(TEXT)))),
+        "bit-flipped-first": ("The first byte of the signature changed.", signed(flip(signature, 0))),
+        "bit-flipped-in-r": ("The last byte of R changed.", signed(flip(signature, 31, 0x80))),
+        "bit-flipped-in-s": ("The first byte of S changed.", signed(flip(signature, 32))),
+        "bit-flipped-last": ("The last byte of S changed.", signed(flip(signature, 63, 0x10))),
+        "malleable": ("S and the group's order: RFC 8032 \u00a75.1.7 refuses it.", signed(malleable)),
+        "zeros": ("A signature of zeros.", signed(bytes(64))),
+        "one-byte": ("A signature of one byte.", signed(signature[:1])),
+        "cut": ("A signature without its last byte.", signed(signature[:-1])),
+        "longer": ("A signature with a byte more.", signed(signature + b"\x00")),
+        "bad-before-good": ("A bad signature, and a good one by the same key.", signed(bytes(64)) + line),
+        "good-before-bad": ("A good signature, and a bad one by the same key.",
+                            good + signature_line(key.name, id + bytes(64))),
+        "empty-line-between": ("An empty line between two signatures: the first is text.",
+                               good + "\n" + line),
+    }  # fmt: skip
+    for what, (about, text) in forged.items():
+        yield refused(f"signature-{what}", about, "Signature", text)
+    both = [public, other.public]
+    yield refused("signature-of-the-second-key", "Two known keys, and the second one's signature bad.",
+        "Signature",
+                  good + signature_line(other.name, other.public.id + bytes(64)), both)  # fmt: skip
+    yield refused("signature-of-the-first-key", "Two known keys, and the first one's signature bad.",
+        "Signature",
+                  signed(bytes(64)) + other.line(TEXT), both)  # fmt: skip
+    yield refused("signature-go-other-text", "Go's signature over a changed text.", "Signature",
+                  PETERS_TEXT.replace("your", "our") + "\n"
+                  + read_private_key(PETER_PRIVATE).line(PETERS_TEXT),
+                  [read_public_key(PETER)])  # fmt: skip
+
+    unknown: dict[str, tuple[str, str, Sequence[PublicKey]]] = {
+        "by-nobody": ("No key is known.", good, ()),
+        "by-another": ("Another key is known.", good, [other.public]),
+        "by-a-namesake": ("A key of the same name is known.",
+                          good, [note_key("note-refused", "namesake").public]),
+        "under-another-id": ("The signature says another id.",
+                             under(signature_line(key.name, flip(id, 3) + signature)),
+                             [public]),
+        "under-another-name": ("The signature says another name.",
+                               under(signature_line("bes/test", id + signature)),
+                               [public]),
+        "under-a-name-by-case": ("The signature's name differs by case.",
+                                 under(signature_line("BES/prod", id + signature)), [public]),
+        "c2sp-example": ("The example of C2SP's signed-note, whose key nobody published.", C2SP_NOTE,
+                         [public]),
+        "go-checksum-database": ("A note of Go's checksum database, to others.",
+                                 f"{SUMDB_TEXT}\n{SUMDB_LINE}\n", [public]),
+    }  # fmt: skip
+    for what, (about, text, known) in unknown.items():
+        yield refused(f"unverified-{what}", about, "Unverified", text, known)
+
+
+# ==================================================================================================
+# Scenarios: checkpoints
+# ==================================================================================================
+
+
+def some_head(name: str, chain: str, next: int) -> Head:
+    return Head(next, secret(name, f"head of {chain} at {next}") if next else ZERO_HASH)
+
+
+def a_checkpoint(name: str, **changes: Any) -> Checkpoint:
+    """Of a name that several scenarios may share, so that their heads are the same."""
+    checkpoint = Checkpoint(
+        namespace="prod",
+        time=TIMESTAMP_TEXT,
+        table_id=str(uuid.UUID(bytes=uuid_bytes(name, "table", 4))),
+        chains={chain: some_head(name, chain, next) for chain, next in (("main", 1_234), ("registry", 3))},
+        shredded={"bob": "2025-12-31T23:59:59.000001Z"},
+    )
+    return replace(checkpoint, **changes)
+
+
+def chains_of(name: str, **chains: int) -> dict[str, Head]:
+    return {chain: some_head(name, chain, next) for chain, next in chains.items()}
+
+
+def checkpoint_scenarios() -> Iterator[Json]:
+    longest = "n" * 255
+    writers = [
+        str(uuid.UUID(bytes=uuid_bytes("checkpoint", f"writer {n}", 7, MILLISECONDS + n))) for n in range(40)
+    ]
+    ascending = ["!", "A", "AA", "Z", "a", "a!", "a-b", "aa", "ab", "b", "~"]
+    times = {f"chain{index}": time for index, time in enumerate(
+        ("0000-01-01T00:00:00.000000Z", "2024-02-29T12:00:00.100000Z",
+         "9999-12-31T23:59:59.999999Z"))}  # fmt: skip
+    rows: dict[str, tuple[str, Json]] = {
+        "example": ("The example of docs/audit.md.", {}),
+        "empty": ("A store of which nothing is known yet.", {"table_id": None, "chains": {}, "shredded": {}}),
+        "without-table": ("A service that gives tables no id.", {"table_id": None}),
+        "without-chains": ("No chains.", {"chains": {}}),
+        "without-shredded": ("Nobody was shredded.", {"shredded": {}}),
+        "chain-without-events": ("A chain without events has a head of zeros.",
+                                 {"chains": chains_of("checkpoint", main=0)}),
+        "chain-of-one-event": ("A chain of one event.", {"chains": chains_of("checkpoint", main=1)}),
+        "head-ones": ("A head of one bits.", {"chains": {"main": Head(7, b"\xff" * 32)}}),
+        "events-maximal": ("As many events as there can be.", {"chains": {
+            "a": Head(U64_MAX - 1, b"\x01" * 32), "b": Head(1, b"\x02" * 32)}}),
+        "events-above-2-53": ("A number that a double cannot hold.",
+                              {"chains": {"a": Head(2**53 + 1, b"\x01" * 32)}}),
+        "events-above-i64": ("A number that an i64 cannot hold.",
+                             {"chains": {"a": Head(2**63, b"\x01" * 32)}}),
+        "chains-per-writer": ("Forty writers' chains, not in order.", {"chains": {
+            chain: some_head("checkpoint", chain, n + 1) for n, chain in reversed(list(enumerate(writers)))
+        }}),
+        "chains-ascending": ("Chains are ascending by the bytes of their names.", {"chains": {
+            chain: some_head("checkpoint", chain, 5) for chain in sorted(ascending, reverse=True)}}),
+        "shredded-ascending": ("Tenants are ascending by the bytes of their names.", {
+            "shredded": {tenant: TIMESTAMP_TEXT for tenant in sorted(ascending, reverse=True)}}),
+        "shredded-times": ("Times of many ages.", {"shredded": times}),
+        "shredded-later": ("Shredded after the checkpoint's time, by somebody's clock.", {
+            "shredded": {"bob": "2026-01-02T03:04:05.678902Z"}}),
+        "names-of-words": ("Names that are the words of the format.", {
+            "namespace": "bes", "table_id": "table",
+            "chains": chains_of("checkpoint", chain=1, shredded=2, time=3),
+            "shredded": {"shredded": TIMESTAMP_TEXT, "chain": TIMESTAMP_TEXT}}),
+        "names-maximal": ("The longest names.", {
+            "namespace": longest, "table_id": longest, "chains": chains_of("checkpoint", **{longest: 1}),
+            "shredded": {longest: TIMESTAMP_TEXT}}),
+        "names-minimal": ("The shortest names.", {
+            "namespace": "x", "table_id": "x", "chains": chains_of("checkpoint", x=1),
+            "shredded": {"x": TIMESTAMP_TEXT}}),
+        "namespace-with-plus": ("A namespace that cannot be the name of a key.", {"namespace": "a+b%2B"}),
+        "table-id-of-punctuation": ("A table's id may hold what no name may.", {"table_id": "!#/~+"}),
+        "time-first": ("The first time.", {"time": "0000-01-01T00:00:00.000000Z"}),
+        "time-last": ("The last time.", {"time": "9999-12-31T23:59:59.999999Z"}),
+        "time-leap-day": ("A leap day.", {"time": "2024-02-29T23:59:59.000000Z"}),
+    }  # fmt: skip
+    for what, (about, changes) in rows.items():
+        checkpoint = a_checkpoint("checkpoint", **changes)
+        private = note_key(f"checkpoint-{what}", name=checkpoint.key_name())
+        yield scenario("checkpoint", what, about, {
+            **checkpoint_json(checkpoint), "private": private.text(),
+            "expected": expected_checkpoint(checkpoint, private)})  # fmt: skip
+
+
+def checkpoint_refused_scenarios() -> Iterator[Json]:
+    good = a_checkpoint("checkpoint-refused")
+    text, lines = good.text(), good.lines()
+    time, table, main, registry, bob = lines
+    origin, events = "bes/prod", "1237"
+    eve = bob.replace("bob", "eve")
+    require(read_checkpoint(text) == good and checkpoint_text(origin, events, lines) == text, "does not read")
+
+    def of(*lines: str, events: str = events, origin: str = origin) -> str:
+        return checkpoint_text(origin, events, lines)
+
+    first_three, rest = text.split("\n")[:3], text.split("\n", 3)[3]
+    wrong = base64_text(flip(base64_bytes(first_three[2]), 0))
+    head = base64_text(good.chains["main"].hash)
+    zeros, left_over = base64_text(ZERO_HASH), head[:-2] + chr(ord(head[-2]) + 1) + "="
+
+    def unprefixed(lines: Sequence[str], label: bytes = b"bes1/checkpoint") -> str:
+        hash = base64_text(sha256(label + b"".join(utf8(line) for line in lines)))
+        return f"{origin}\n{events}\n{hash}\n{rest}"
+
+    def hashed(data: bytes) -> str:
+        return f"{origin}\n{events}\n{base64_text(sha256(data))}\n{rest}"
+
+    prefixed = b"".join(lp(utf8(line)) for line in lines)
+    rows: dict[str, tuple[str, str]] = {
+        "empty": ("Nothing.", ""),
+        "newline": ("A newline.", "\n"),
+        "origin-alone": ("A first line and nothing else.", origin + "\n"),
+        "three-lines": ("No lines but the first three.", of(events="0")),
+        "without-final-newline": ("No newline ends it.", text[:-1]),
+        "newline-after": ("An empty line at the end.", text + "\n"),
+        "newline-before": ("An empty line at the beginning.", "\n" + text),
+        "carriage-returns": ("Lines end in CR LF.", text.replace("\n", "\r\n")),
+        "line-after": ("A line more, which the hash is not over.", text + "more\n"),
+        "space-after": ("A space at the end.", text + " "),
+        "signed": ("A whole note.", text + "\n" + note_key("checkpoint-refused").line(text)),
+        "origin-of-another-log": ("An origin without bes/.", of(*lines, origin="prod")),
+        "origin-in-capitals": ("BES/ in capitals.", of(*lines, origin="BES/prod")),
+        "origin-without-namespace": ("No namespace.", of(*lines, origin="bes/")),
+        "origin-with-a-slash": ("A slash in the namespace.", of(*lines, origin="bes/prod/eu")),
+        "origin-with-a-space": ("A space after the namespace.", of(*lines, origin="bes/prod ")),
+        "origin-with-a-hash-sign": ("A # in the namespace.", of(*lines, origin="bes/prod#1")),
+        "origin-beyond-ascii": ("A letter beyond ASCII in the namespace.",
+                                of(*lines, origin="bes/pr\u00f6d")),
+        "origin-too-long": ("A namespace of 256 bytes.", of(*lines, origin="bes/" + "n" * 256)),
+        "events-one-more": ("One event too many.", of(*lines, events="1238")),
+        "events-one-less": ("One event too few.", of(*lines, events="1236")),
+        "events-leading-zero": ("A zero before the number of events.", of(*lines, events="01237")),
+        "events-plus": ("A plus before the number of events.", of(*lines, events="+1237")),
+        "events-space": ("A space after the number of events.", of(*lines, events="1237 ")),
+        "events-empty": ("No number of events.", of(*lines, events="")),
+        "events-hexadecimal": ("The number of events in hexadecimal.", of(*lines, events="4d5")),
+        "events-other-digits": ("Digits beyond ASCII.", of(*lines, events="\u0661\u0662\u0663\u0667")),
+        "events-zero-written-00": ("Zero, written 00.", of(time, events="00")),
+        "events-too-many": ("The sum is 2^64.", of(
+            time, f"chain a {U64_MAX} {head}", f"chain b 1 {head}", events=str(2**64))),
+        "events-wrapped": ("The sum, modulo 2^64.", of(
+            time, f"chain a {U64_MAX} {head}", f"chain b 1 {head}", events="0")),
+        "hash-bit-flipped": ("One bit of the hash wrong.", f"{origin}\n{events}\n{wrong}\n{rest}"),
+        "hash-empty": ("No hash.", f"{origin}\n{events}\n\n{rest}"),
+        "hash-hexadecimal": ("The hash in hexadecimal.",
+                             f"{origin}\n{events}\n{lines_hash(lines).hex()}\n{rest}"),
+        "hash-unpadded": ("The hash without padding.",
+                          text.replace(first_three[2], first_three[2].rstrip("="))),
+        "hash-of-zeros": ("A hash of zeros.", f"{origin}\n{events}\n{zeros}\n{rest}"),
+        "hash-without-lengths": ("The hash over the lines without lengths.", unprefixed(lines)),
+        "hash-over-the-text": ("The hash over the lines as they stand.",
+                               hashed(b"bes1/checkpoint" + utf8(rest))),
+        "hash-without-label": ("The hash without its label.", hashed(prefixed)),
+        "hash-with-another-label": ("The hash with a segment's label.", hashed(b"bes1/segment" + prefixed)),
+        "hash-over-newlines": ("The hash over lines with their newlines.", hashed(
+            b"bes1/checkpoint" + b"".join(lp(utf8(line) + b"\n") for line in lines))),
+        "hash-over-all-lines": ("The hash over origin and events too.", hashed(
+            b"bes1/checkpoint" + lp(utf8(origin)) + lp(utf8(events)) + prefixed)),
+        "hash-of-the-empty-tree": ("RFC 6962's hash of an empty tree.", hashed(b"")),
+        "line-removed": ("A line that the hash is over is gone.", text.replace(bob + "\n", "")),
+        "line-changed": ("A line changed.", text.replace("1234", "1235").replace("1237", "1238")),
+        "without-time": ("No time.", of(table, main, registry, bob)),
+        "time-twice": ("The time twice.", of(time, *lines)),
+        "time-last": ("The time at the end.", of(table, main, registry, bob, time)),
+        "time-without-fraction": ("A time without a fraction.", of(time.replace(".678901", ""), *lines[1:])),
+        "time-of-milliseconds": ("A time in milliseconds.", of(time.replace("678901", "678"), *lines[1:])),
+        "time-with-offset": ("A time with an offset.", of(time.replace("Z", "+00:00"), *lines[1:])),
+        "time-february-30": ("A day that does not exist.", of(time.replace("01-02", "02-30"), *lines[1:])),
+        "time-leap-second": ("A leap second.", of(time.replace("05.", "60."), *lines[1:])),
+        "time-of-year-10000": ("A year of five digits.", of(time.replace("2026", "10000"), *lines[1:])),
+        "time-before-year-0": ("A year before 0.", of(time.replace("2026", "-0001"), *lines[1:])),
+        "time-two-spaces": ("Two spaces before the time.", of(time.replace(" ", "  "), *lines[1:])),
+        "time-space-after": ("A space after the time.", of(time + " ", *lines[1:])),
+        "table-twice": ("Two tables.", of(time, table, *lines[1:])),
+        "table-after-chains": ("The table after the chains.", of(time, main, registry, table, bob)),
+        "table-empty": ("A table without id.", of(time, "table ", main, registry, bob)),
+        "table-word-alone": ("The word table alone.", of(time, "table", main, registry, bob)),
+        "table-with-a-space": ("A space in the table's id.", of(time, "table a b", main, registry, bob)),
+        "table-beyond-ascii": ("A table's id beyond ASCII.", of(time, "table \u00e9", main, registry, bob)),
+        "table-too-long": ("A table's id of 256 bytes.", of(time, "table " + "t" * 256, main, registry, bob)),
+        "table-delete": ("U+007F in the table's id.", of(time, "table a\u007f", main, registry, bob)),
+        "chains-descending": ("Chains in the other order.", of(time, table, registry, main, bob)),
+        "chain-twice": ("A chain twice.", of(time, table, main, main, events="2468")),
+        "chain-twice-otherwise": ("A chain twice, otherwise.", of(
+            time, table, main, main.replace("1234", "1235"), events="2469")),
+        "chain-by-case": ("Chains ordered without regard to case.", of(
+            time, f"chain a 1 {head}", f"chain B 1 {head}", events="2")),
+        "chain-after-shredded": ("A chain after the tenants.", of(time, table, main, bob, registry)),
+        "chain-name-empty": ("A chain without a name.", of(time, f"chain  1 {head}", events="1")),
+        "chain-name-with-a-slash": ("A slash in a chain's name.",
+                                    of(time, f"chain a/b 1 {head}", events="1")),
+        "chain-name-too-long": ("A chain's name of 256 bytes.",
+                                of(time, f"chain {'c' * 256} 1 {head}", events="1")),
+        "chain-next-missing": ("A chain without its number.", of(time, f"chain main {head}", events="0")),
+        "chain-next-leading-zero": ("A zero before a chain's number.",
+                                    of(time, f"chain main 01 {head}", events="1")),
+        "chain-next-plus": ("A plus before a chain's number.", of(time, f"chain main +1 {head}", events="1")),
+        "chain-next-negative": ("A negative number.", of(time, f"chain main -1 {head}", events="-1")),
+        "chain-next-above-u64": ("A number of 2^64.",
+                                 of(time, f"chain main {2**64} {head}", events=str(2**64))),
+        "chain-head-missing": ("A chain without its head.", of(time, "chain main 1", events="1")),
+        "chain-head-unpadded": ("A head without padding.",
+                                of(time, f"chain main 1 {head.rstrip('=')}", events="1")),
+        "chain-head-left-over-bits": ("A head with a bit that is left over.",
+                                      of(time, f"chain main 1 {left_over}", events="1")),
+        "chain-head-hexadecimal": ("A head in hexadecimal.", of(
+            time, f"chain main 1 {good.chains['main'].hash.hex()}", events="1")),
+        "chain-head-of-31-bytes": ("A head of 31 bytes.", of(
+            time, f"chain main 1 {base64_text(bytes(range(1, 32)))}", events="1")),
+        "chain-head-of-33-bytes": ("A head of 33 bytes.", of(
+            time, f"chain main 1 {base64_text(bytes(range(1, 34)))}", events="1")),
+        "chain-head-of-zeros": ("Events, and a head of zeros.",
+                                of(time, f"chain main 1 {zeros}", events="1")),
+        "chain-head-without-events": ("A head, and no events.", of(time, f"chain main 0 {head}", events="0")),
+        "chain-word-more": ("A word more in a chain's line.",
+                            of(time, f"chain main 1 {head} more", events="1")),
+        "chain-two-spaces": ("Two spaces in a chain's line.", of(time, f"chain main  1 {head}", events="1")),
+        "chain-tab": ("A tab in a chain's line.", of(time, f"chain main\t1 {head}", events="1")),
+        "shredded-descending": ("Tenants in the other order.", of(time, table, main, registry, eve, bob)),
+        "shredded-twice": ("A tenant twice.", of(time, table, main, registry, bob, bob)),
+        "shredded-before-chains": ("Tenants before the chains.", of(time, table, bob, main, registry)),
+        "shredded-without-time": ("A tenant without a time.",
+                                  of(time, table, main, registry, "shredded bob")),
+        "shredded-time-not-one": ("A tenant's time that is none.", of(
+            time, table, main, registry, bob.replace("12-31", "13-31"))),
+        "shredded-name-with-a-hash-sign": ("A # in a tenant's name.", of(
+            time, table, main, registry, bob.replace("bob", "b#b"))),
+        "shredded-word-more": ("A word more in a tenant's line.",
+                               of(time, table, main, registry, bob + " more")),
+        "line-empty": ("An empty line among the others.", of(time, table, "", main, registry, bob)),
+        "line-of-a-space": ("A line of one space.", of(time, table, main, registry, bob, " ")),
+        "line-unknown": ("A line of another kind.", of(*lines, "more things")),
+        "line-in-capitals": ("A word in capitals.",
+                             of(time, table.replace("table", "TABLE"), main, registry, bob)),
+        "zero-byte": ("A zero byte at the end.", text + "\u0000"),
+    }  # fmt: skip
+    for what, (about, refused) in rows.items():
+        yield scenario("checkpoint-refused", what, about, {"text": refused})
+
+
+def order_scenarios() -> Iterator[Json]:
+    name = "order"
+    later, end = "2026-01-03T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z"
+    before = a_checkpoint(name)
+    chains, shredded = dict(before.chains), dict(before.shredded)
+    grown = {**chains, **chains_of(name, main=1_235)}
+    accepted: dict[str, tuple[str, Json]] = {
+        "the-same-later": ("Nothing happened.", {"time": later}),
+        "a-microsecond-later": ("A microsecond later.", {"time": "2026-01-02T03:04:05.678902Z"}),
+        "at-the-end-of-time": ("Millennia later.", {"time": end}),
+        "longer": ("A chain is longer.", {"time": later, "chains": grown}),
+        "longer-with-the-same-head": ("Longer, and the same head: only the events could tell.", {
+            "time": later, "chains": {**chains, "main": Head(1_235, chains["main"].hash)}}),
+        "new-chain": ("A chain is new.", {"time": later, "chains": {**chains, **chains_of(name, a=1, z=0)}}),
+        "shredded-more": ("One more tenant is shredded.",
+                          {"time": later, "shredded": {**shredded, "alice": later}}),
+        "another-table": ("Another table.", {"time": later, "table_id": "another"}),
+        "table-without-id": ("A table without an id.", {"time": later, "table_id": None}),
+    }  # fmt: skip
+    for what, (about, changes) in accepted.items():
+        after = replace(before, **changes)
+        yield scenario("order", what, about, {"before": before.text(), "after": after.text()})
+    first = replace(before, chains=chains_of(name, main=0), shredded={}, time="0000-01-01T00:00:00.000000Z")
+    yield scenario("order", "first-events", "A chain without events has some.", {
+        "before": first.text(), "after": before.text()})  # fmt: skip
+
+    def without(of: Mapping[str, Any], name: str) -> dict[str, Any]:
+        return {key: value for key, value in of.items() if key != name}
+
+    other_head = Head(chains["main"].next, secret(name, "fork"))
+    shorter = chains_of(name, main=1_233)
+    refused: dict[str, tuple[str, str, Json]] = {
+        "another-namespace": ("Of another namespace.", "Namespace", {"time": later, "namespace": "test"}),
+        "namespace-by-case": ("Of a namespace that differs by case.", "Namespace",
+                              {"time": later, "namespace": "Prod"}),
+        "the-same": ("The same checkpoint.", "Time", {}),
+        "the-same-time": ("Longer, at the same time.", "Time", {"chains": grown}),
+        "a-microsecond-earlier": ("A microsecond earlier.", "Time",
+                                  {"time": "2026-01-02T03:04:05.678900Z", "chains": grown}),
+        "vanished": ("A chain is gone.", "Vanished", {"time": later, "chains": without(chains, "registry")}),
+        "all-vanished": ("All chains are gone.", "Vanished", {"time": later, "chains": {}}),
+        "renamed": ("A chain has another name.", "Vanished", {
+            "time": later, "chains": {**without(chains, "main"), "Main": chains["main"]}}),
+        "shorter": ("A chain is shorter by one.", "Shorter",
+                    {"time": later, "chains": {**chains, **shorter}}),
+        "emptied": ("A chain has no events any more.", "Shorter", {
+            "time": later, "chains": {**chains, **chains_of(name, main=0)}}),
+        "shorter-beside-longer": ("A chain is shorter, another longer.", "Shorter", {
+            "time": later, "chains": {**grown, **chains_of(name, registry=2)}}),
+        "altered": ("A chain has another head.", "Altered",
+                    {"time": later, "chains": {**chains, "main": other_head}}),
+        "altered-last": ("The last chain has another head.", "Altered", {
+            "time": later, "chains": {**grown, "registry": Head(3, flip(chains["registry"].hash, -1))}}),
+        "heads-exchanged": ("Two chains of one length have exchanged their heads.", "Altered", {}),
+        "shredded-no-more": ("A tenant is back.", "Shredded", {"time": later, "shredded": {}}),
+        "shredded-another": ("Another tenant is shredded instead.", "Shredded", {
+            "time": later, "shredded": {"bo": shredded["bob"]}}),
+        "shredded-earlier": ("A tenant was shredded earlier.", "Shredded", {
+            "time": later, "shredded": {"bob": "2025-12-31T23:59:59.000000Z"}}),
+        "shredded-later": ("A tenant was shredded later.", "Shredded",
+                           {"time": later, "shredded": {"bob": later}}),
+        "namespace-before-time": ("Another namespace, and no later.", "Namespace", {"namespace": "test"}),
+        "time-before-vanished": ("No later, and a chain is gone.", "Time", {"chains": {}}),
+        "vanished-before-shorter": ("The first chain is gone, the second shorter.", "Vanished", {
+            "time": later, "chains": chains_of(name, registry=2)}),
+        "shorter-before-vanished": ("The first chain is shorter, the second gone.", "Shorter", {
+            "time": later, "chains": shorter}),
+        "altered-before-shorter": ("The first chain is altered, the second shorter.", "Altered", {
+            "time": later, "chains": {"main": other_head, **chains_of(name, registry=2)}}),
+        "shorter-before-shredded": ("A chain is shorter, and a tenant back.", "Shorter", {
+            "time": later, "chains": {**chains, **shorter}, "shredded": {}}),
+    }  # fmt: skip
+    for what, (about, error, changes) in refused.items():
+        earlier, after = before, replace(before, **changes)
+        if what == "heads-exchanged":
+            pair = {"a": Head(5, secret(name, "a")), "b": Head(5, secret(name, "b"))}
+            earlier = replace(before, chains=pair)
+            after = replace(before, time=later, chains={"a": pair["b"], "b": pair["a"]})
+        yield scenario("order-refused", what, about, {
+            "before": earlier.text(), "after": after.text(), "error": error})  # fmt: skip
+
+
 SCENARIOS: tuple[Callable[[], Iterator[Json]], ...] = (
     seal_scenarios,
     open_refused_scenarios,
@@ -2721,6 +3831,13 @@ SCENARIOS: tuple[Callable[[], Iterator[Json]], ...] = (
     event_refused_scenarios,
     segment_scenarios,
     segment_refused_scenarios,
+    note_key_scenarios,
+    key_refused_scenarios,
+    note_scenarios,
+    note_refused_scenarios,
+    checkpoint_scenarios,
+    checkpoint_refused_scenarios,
+    order_scenarios,
 )
 
 
@@ -2801,10 +3918,19 @@ def open_line(line: bytes) -> Json:
         return {"error": refused.error}
 
 
-def open_lines() -> int:
+def open_checkpoint_line(line: bytes) -> Json:
+    fields = members(json.loads(line), ("note", "known"))
+    try:
+        text, _ = open_note(bytes_from(fields["note"]), [read_public_key(key) for key in fields["known"]])
+        return {"checkpoint": checkpoint_json(read_checkpoint(text))}
+    except Refused as refused:
+        return {"error": refused.error}
+
+
+def open_lines(open_one: Callable[[bytes], Json]) -> int:
     for number, line in enumerate(sys.stdin.buffer, start=1):
         try:
-            write_line(open_line(line))
+            write_line(open_one(line))
         except ValueError as error:  # not JSON, not UTF-8, or not of the form
             print(f"line {number}: {error}", file=sys.stderr)
             return 2
@@ -2881,6 +4007,44 @@ def seal_lines(seed: int, count: int) -> None:
         write_line({field: fields[field] for field in FIELDS["seal"].split()})
 
 
+def random_time(rng: random.Random) -> str:
+    date = f"{rng.randrange(10_000):04}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}"
+    of_day = f"{rng.randrange(24):02}:{rng.randrange(60):02}:{rng.randrange(60):02}"
+    return f"{date}T{of_day}.{rng.choice((0, 1, 999_999, rng.randrange(1_000_000))):06}Z"
+
+
+def random_checkpoint(rng: random.Random) -> Checkpoint:
+    def names() -> list[str]:
+        return list({random_name(rng) for _ in range(rng.choice((0, 1, 2, 5, 20)))})
+
+    def head() -> Head:
+        next = rng.choice((0, 1, 10, 2**32, 2**53 + 1, rng.getrandbits(59)))
+        return Head(next, rng.randbytes(32) if next else ZERO_HASH)
+
+    table_id = "".join(rng.choices(VISIBLE + "#/", k=rng.choice((1, 36, 255))))
+    return Checkpoint(
+        namespace=random_name(rng),
+        time=random_time(rng),
+        table_id=rng.choice((None, table_id)),
+        chains={name: head() for name in names()},
+        shredded={name: random_time(rng) for name in names()},
+    )
+
+
+def sign_checkpoint_lines(seed: int, count: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(count):
+        checkpoint = random_checkpoint(rng)
+        private = PrivateKey(checkpoint.key_name(), rng.randbytes(32))
+        made = {
+            **checkpoint_json(checkpoint),
+            "private": private.text(),
+            "expected": expected_checkpoint(checkpoint, private),
+        }
+        verify_checkpoint(made)
+        write_line(made)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description="Format 1 in Python: an independent reference implementation."
@@ -2890,16 +4054,23 @@ def main() -> int:
     to_generate.add_argument("--out", type=Path, default=ROOT / "tests" / "vectors", metavar="DIR")
     commands.add_parser("open", help="open the envelopes of JSON lines on stdin")
     to_seal = commands.add_parser("seal", help="seal random records, as JSON lines on stdout")
-    to_seal.add_argument("--seed", type=int, required=True)
-    to_seal.add_argument("--count", type=int, required=True)
+    commands.add_parser("open-checkpoints", help="open the notes of JSON lines on stdin")
+    to_sign = commands.add_parser("sign-checkpoints", help="sign random checkpoints, as JSON lines on stdout")
+    for random_ones in (to_seal, to_sign):
+        random_ones.add_argument("--seed", type=int, required=True)
+        random_ones.add_argument("--count", type=int, required=True)
     arguments = parser.parse_args()
     match arguments.command:
         case "generate":
             generate(arguments.out)
         case "open":
-            return open_lines()
+            return open_lines(open_line)
         case "seal":
             seal_lines(arguments.seed, arguments.count)
+        case "open-checkpoints":
+            return open_lines(open_checkpoint_line)
+        case "sign-checkpoints":
+            sign_checkpoint_lines(arguments.seed, arguments.count)
     return 0
 
 

@@ -12,6 +12,7 @@ mod vector;
 
 mod test_aes_gcm_nist_kat;
 mod test_audit_vectors;
+mod test_checkpoint_vectors;
 mod test_envelope_vectors;
 mod test_hkdf_rfc5869;
 mod test_key_vectors;

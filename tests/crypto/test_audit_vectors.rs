@@ -1,4 +1,4 @@
-//! tests/vectors/audit: events and segments of an implementation made from docs/audit.md alone.
+//! tests/vectors/audit: events, segments and checkpoints of an implementation made from docs/audit.md alone.
 
 use blue_audit::{AuditKey, CryptoAuditEvent, CryptoOp, Details, Outcome, Segment, SegmentError};
 use blue_envelope::address::{Namespace, push_length_prefixed};
@@ -9,13 +9,27 @@ use time::{PrimitiveDateTime, format_description::BorrowedFormatItem, macros::fo
 use uuid::Uuid;
 
 use crate::tally::{Passed, equal};
+use crate::test_checkpoint_vectors;
 use crate::vector::{Decimal, Fixed, Hex, Vector, every_change_is_noticed, run};
 
 /// How many there are of each kind.
-const KINDS: [(&str, u32); 4] =
-    [("event", 79), ("event-refused", 218), ("segment", 21), ("segment-refused", 114)];
+const KINDS: [(&str, u32); 13] = [
+    ("event", 79),
+    ("event-refused", 218),
+    ("segment", 21),
+    ("segment-refused", 114),
+    ("note-key", 11),
+    ("private-key-refused", 41),
+    ("public-key-refused", 40),
+    ("note", 27),
+    ("note-refused", 85),
+    ("checkpoint", 24),
+    ("checkpoint-refused", 100),
+    ("order", 10),
+    ("order-refused", 24),
+];
 
-const TIMESTAMP: &[BorrowedFormatItem<'_>] =
+pub(crate) const TIMESTAMP: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
 #[test]
@@ -34,7 +48,8 @@ fn check(vector: &Vector) -> Result<Passed, String> {
         "event-refused" => event_refused(&vector.read()?),
         "segment" => segment(&vector.read()?),
         "segment-refused" => segment_refused(vector.read()?),
-        other => Err(format!("the kind {other:?} is unknown")),
+        other => test_checkpoint_vectors::check(vector)
+            .unwrap_or_else(|| Err(format!("the kind {other:?} is unknown"))),
     }
 }
 

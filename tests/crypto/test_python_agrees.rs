@@ -1,21 +1,26 @@
 //! Both directions on random records: what Rust seals Python opens, what Python seals Rust opens and seals again to the
-//! same bytes, and what one refuses the other refuses as the same.
+//! same bytes, and what one refuses the other refuses as the same. The same for random checkpoints, signed and opened.
 //!
 //! The seed of each run is printed; with it in `BES_AGREE_SEED`, the run is repeated.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::sync::OnceLock;
 
+use blue_audit::{Checkpoint, Head, NoteSigner};
 use blue_envelope::address::{
-    Address, Collection, ItemAttributes, Kind, Namespace, RecordId, Tenant, Value as Attribute,
+    Address, Chain, Collection, ItemAttributes, Kind, Namespace, RecordId, Tenant, Value as Attribute,
 };
 use blue_envelope::{Context, Kek, KekId, SecretKey, open, seal};
 use blue_testkit::python::Python;
 use fastrand::Rng;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use crate::tally::equal;
+use crate::test_audit_vectors::TIMESTAMP;
+use crate::test_checkpoint_vectors::{self, class};
 use crate::test_envelope_vectors::{Class, check};
 use crate::vector::{Vector, root};
 
@@ -94,6 +99,100 @@ fn what_one_refuses_the_other_refuses_as_the_same() {
     for ((line, class), answer) in lines.iter().zip(classes).zip(answers) {
         assert_eq!(answer, json!({ "error": format!("{class:?}") }), "{line}");
     }
+}
+
+#[test]
+fn what_python_signs_rust_opens_and_signs_again_to_the_same_bytes() {
+    let (seed, _) = seeded();
+    let count = RECORDS.to_string();
+    let signed = script(&["sign-checkpoints", "--seed", &seed.to_string(), "--count", &count], &[]);
+    assert_eq!(signed.len(), RECORDS);
+    for (index, fields) in signed.into_iter().enumerate() {
+        let vector = Vector { name: format!("checkpoint {index}"), kind: "checkpoint".to_owned(), fields };
+        let checked = test_checkpoint_vectors::check(&vector).unwrap();
+        checked.unwrap_or_else(|reason| panic!("{}: {reason}: {}", vector.name, vector.fields));
+    }
+}
+
+#[test]
+fn what_rust_signs_python_opens_and_what_it_refuses_python_refuses_as_the_same() {
+    let mut random = seeded().1;
+    let signer = NoteSigner::generate("bes/prod").unwrap();
+    let known = signer.verifier();
+    let (mut lines, mut answers) = (Vec::new(), Vec::new());
+    for number in 0..RECORDS {
+        let checkpoint = checkpoint(&mut random);
+        let mut note = checkpoint.sign(&signer).unwrap().into_bytes();
+        // Every other one is changed in one place, half of these so that what is signed is no checkpoint.
+        match number % 4 {
+            1 => {
+                // As likely in the signature line as in the whole, which is mostly text.
+                let from = if random.bool() { checkpoint.text().len() + 1 } else { 0 };
+                let place = random.usize(from..note.len());
+                note[place] ^= 1 << random.u8(..8);
+            }
+            3 => {
+                let mut text = checkpoint.text().into_bytes();
+                let place = random.usize(..text.len());
+                text[place] = random.choice(*b"0Az +=\n").unwrap();
+                let signed = str::from_utf8(&text).ok().and_then(|text| signer.sign(text).ok());
+                note = signed.map_or(text, String::into_bytes);
+            }
+            _ => {}
+        }
+        lines.push(json!({ "note": hex::encode(&note), "known": [known.to_string()] }));
+        answers.push(match Checkpoint::open(&note, std::slice::from_ref(known)) {
+            Ok(checkpoint) => json!({ "checkpoint": shown(&checkpoint) }),
+            Err(error) => json!({ "error": format!("{:?}", class(&error).unwrap()) }),
+        });
+    }
+    for class in ["Malformed", "Signature", "Unverified"] {
+        assert!(answers.contains(&json!({ "error": class })), "{class} did not occur");
+    }
+    let found = script(&["open-checkpoints"], &lines);
+    assert_eq!(found.len(), answers.len());
+    for ((line, answer), found) in lines.iter().zip(answers).zip(found) {
+        assert_eq!(found, answer, "{line}");
+    }
+}
+
+fn checkpoint(random: &mut Rng) -> Checkpoint {
+    let time = |random: &mut Rng| {
+        // The years 0 to 9999.
+        let microseconds = random.i64(-62_167_219_200_000_000..253_402_300_800_000_000);
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(microseconds) * 1_000).unwrap()
+    };
+    let head = |random: &mut Rng| {
+        let numbers = [0, 1, 1 << 53, random.u64(..1 << 58)];
+        let next = random.choice(numbers).unwrap();
+        let mut hash = [0; 32];
+        if next > 0 {
+            random.fill(&mut hash);
+        }
+        Head { next, hash }
+    };
+    let (mut chains, mut shredded) = (BTreeMap::new(), BTreeMap::new());
+    for _ in 0..random.usize(..6) {
+        chains.insert(Chain::new(name(random)).unwrap(), head(random));
+        shredded.insert(Tenant::new(name(random)).unwrap(), time(random));
+    }
+    let table_id = random.bool().then(|| name(random));
+    Checkpoint::new(Namespace::new(name(random)).unwrap(), time(random), table_id, chains, shredded).unwrap()
+}
+
+/// As the vectors have it.
+fn shown(checkpoint: &Checkpoint) -> Value {
+    let time = |time: OffsetDateTime| time.format(TIMESTAMP).unwrap();
+    let chain = |(chain, head): (&Chain, &Head)| json!({ "chain": chain.as_str(), "next": head.next.to_string(), "head_hash": hex::encode(head.hash) });
+    let tenant =
+        |(tenant, at): (&Tenant, &OffsetDateTime)| json!({ "tenant": tenant.as_str(), "time": time(*at) });
+    json!({
+        "namespace": checkpoint.namespace().as_str(),
+        "time": time(checkpoint.time()),
+        "table_id": checkpoint.table_id(),
+        "chains": checkpoint.chains().iter().map(chain).collect::<Vec<_>>(),
+        "shredded": checkpoint.shredded().iter().map(tenant).collect::<Vec<_>>(),
+    })
 }
 
 /// A change to what is opened, or to what it is opened with.

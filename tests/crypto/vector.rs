@@ -79,8 +79,28 @@ pub(crate) fn run(source: &'static str, directory: &str, check: Check, kinds: &[
 }
 
 /// All classes of refusal, of whatever directory.
-const CLASSES: [&str; 9] =
-    ["Malformed", "WrongKey", "Authentication", "Mac", "Count", "Foreign", "Sequence", "Link", "Head"];
+const CLASSES: [&str; 20] = [
+    "Malformed",
+    "WrongKey",
+    "Authentication",
+    "Mac",
+    "Count",
+    "Foreign",
+    "Sequence",
+    "Link",
+    "Head",
+    "Type",
+    "Name",
+    "Id",
+    "Signature",
+    "Unverified",
+    "Namespace",
+    "Time",
+    "Vanished",
+    "Shorter",
+    "Altered",
+    "Shredded",
+];
 
 /// Changes each field of each vector that holds a known answer, one after the other, and has the check fail. Of a refusal
 /// it changes the class alone, to every other one: what is refused usually stays refused when one more thing is wrong

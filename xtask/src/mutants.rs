@@ -29,11 +29,12 @@ const LABELLED: [&str; 4] =
 
 /// Every text that goes into a derivation, a hash or a key file. Each must be found in the code, so that one which is
 /// spelt in another way does not escape.
-const LABELS: [&str; 14] = [
+const LABELS: [&str; 15] = [
     "BES-UMK-1:",
     "BES1",
     "audit",
     "bes1/audit-mac",
+    "bes1/checkpoint",
     "bes1/content",
     "bes1/context",
     "bes1/event",
