@@ -6,7 +6,7 @@
 use std::{fs, path::Path};
 
 use blue_address::{Address, Attributes, ItemAttributes, Namespace, RecordPath, push_length_prefixed};
-use blue_audit::{CryptoOp, Details, GENESIS, Outcome};
+use blue_audit::{CryptoOp, Details, GENESIS, NoteSigner, Outcome};
 use blue_envelope::{Context, Kek, KekId, SecretKey, seal};
 use blue_fuzz_laws::TARGETS;
 use uuid::Uuid;
@@ -19,6 +19,7 @@ fn main() {
         ("address", addresses()),
         ("attributes", attributes()),
         ("audit_event", audit_events()),
+        ("checkpoint", checkpoints()),
         ("config", configs()),
         ("envelope", envelopes()),
         ("item", items()),
@@ -258,16 +259,87 @@ fn audit_events() -> Seeds {
     seeds
 }
 
+/// What the law knows as well.
+const SIGNER: &str = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
+
+/// The law puts the hash in.
+fn checkpoints() -> Seeds {
+    let head = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+    let zeros = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let time = "time 2026-01-02T03:04:05.678901Z\n";
+    let text = |events: &str, lines: &str| format!("bes/prod\n{events}\nhash\n{time}{lines}");
+    let whole = text(
+        "43",
+        &format!(
+            "table 0f5e2b4a\nchain main 41 {head}\nchain registry 2 {head}\n\
+             shredded alice 2025-12-31T23:59:59.000000Z\nshredded bob 2025-12-31T23:59:59.000000Z\n"
+        ),
+    );
+    let signed = SIGNER.parse::<NoteSigner>().unwrap().sign(&whole).unwrap();
+    let (signature, stranger) = (&signed[whole.len() + 1..], "\u{2014} example.com/witness AAAAAAE=\n");
+    vec![
+        seed("whole", &whole),
+        seed("time-alone", text("0", "")),
+        seed("chain-without-events", text("0", &format!("chain main 0 {zeros}\n"))),
+        seed(
+            "most-events",
+            text("18446744073709551615", &format!("chain main 18446744073709551615 {head}\n")),
+        ),
+        seed(
+            "too-many-events",
+            text("0", &format!("chain a 18446744073709551615 {head}\nchain b 1 {head}\n")),
+        ),
+        seed("another-number-of-events", text("1", "")),
+        seed("head-without-events", text("0", &format!("chain main 0 {head}\n"))),
+        seed("events-without-head", text("1", &format!("chain main 1 {zeros}\n"))),
+        seed("chains-descending", text("2", &format!("chain b 1 {head}\nchain a 1 {head}\n"))),
+        seed("chain-twice", text("2", &format!("chain a 1 {head}\nchain a 1 {head}\n"))),
+        seed("table-last", text("1", &format!("chain a 1 {head}\ntable t\n"))),
+        seed("table-twice", text("0", "table t\ntable t\n")),
+        seed("shredded-without-time", text("0", "shredded bob\n")),
+        seed("number-with-a-zero", text("1", &format!("chain a 01 {head}\n"))),
+        seed("word-unknown", text("0", "more\n")),
+        seed("empty-line", text("0", "\n")),
+        seed("without-time", whole.replace(time, "")),
+        seed("without-final-newline", whole.trim_end()),
+        seed("origin-of-another-log", whole.replace("bes/", "example.com/")),
+        seed("note", &signed),
+        seed("note-of-a-stranger", format!("{whole}\n{stranger}")),
+        seed("note-of-both", format!("{whole}\n{stranger}{signature}")),
+        seed("note-signed-twice", format!("{signed}{signature}")),
+        seed("note-of-no-checkpoint", "text\n\nmore\n\n".to_owned() + stranger),
+        seed("note-with-another-text", signed.replace("bob", "eve")),
+        seed("note-with-a-bad-signature", format!("{whole}\n\u{2014} PeterNeumann x08gowA=\n")),
+        seed("note-with-a-short-signature", format!("{whole}\n\u{2014} PeterNeumann x08gow==\n")),
+        seed("note-with-a-space-in-a-name", format!("{whole}\n\u{2014} Peter\u{2003}N AAAAAAE=\n")),
+        seed("note-with-a-plus-in-a-name", format!("{whole}\n\u{2014} Peter+N AAAAAAE=\n")),
+        seed("note-without-signature", format!("{whole}\n")),
+        seed("note-with-a-control-character", signed.replace("prod", "pr\u{1f}od")),
+        seed("note-of-a-newline", format!("\n\n{stranger}")),
+        seed("signature-alone", format!("\n{stranger}")),
+        seed("not-utf8", b"bes/prod\n0\n\xff\n"),
+        seed("nothing", ""),
+    ]
+}
+
 fn configs() -> Seeds {
     let all = "# all of them\ntable = \"notes\"\nnamespace = \"prod\"\nkeys = \"local\"\nkey_file = \"my.key\"\n\
         endpoint_url = \"http://localhost:8000\"\nregion = \"eu-west-1\"\nwriter_region = \"eu-west-1\"\n\
-        padding = \"padme\"\nkek_ttl = \"30s\"\nattempt_timeout = \"1s\"\ndeadline = \"5s\"\noutput = \"json\"\n\
-        log = \"debug\"\n";
+        padding = \"padme\"\nkek_ttl = \"30s\"\nattempt_timeout = \"1s\"\ndeadline = \"5s\"\nprincipal = \"me\"\n\
+        audit_writes = \"buffered\"\naudit_reads = \"lease:30s\"\naudit_chain = \"per-writer\"\n\
+        checkpoint_file = \"notes\"\ncheckpoint_key = \"~/c.key\"\n\
+        checkpoint_verifiers = \"PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW\"\n\
+        checkpoint_command = \"aws s3 cp - 's3://a b'\"\nalert_command = \"mail me\"\n\
+        alert_webhook = \"https://hooks.example/secret\"\noutput = \"json\"\nlog = \"debug\"\n";
     let environment = "BES_TABLE=from-env\nBES_NAMESPACE=test\nBES_KEYS=local\nBES_KEY_FILE=/k\n\
         AWS_ENDPOINT_URL_DYNAMODB=http://special:1\nAWS_ENDPOINT_URL=http://general:1\nAWS_REGION=us-east-1\n\
         AWS_DEFAULT_REGION=x\nBES_WRITER_REGION=y\nBES_PADDING=none\nBES_KEK_TTL=2m\nBES_ATTEMPT_TIMEOUT=500ms\n\
-        BES_DEADLINE=24h\nBES_OUTPUT=text\nBES_LOG=info\n";
-    let flags = "table=from-flag\nnamespace=n\nkey-file=~/k\nendpoint-url=https://[::1]:8000\nregion=z\noutput=json\n";
+        BES_DEADLINE=24h\nBES_PRINCIPAL=you\nUSER=user\nBES_AUDIT_WRITES=strict\nBES_AUDIT_READS=buffered\n\
+        BES_AUDIT_CHAIN=shared\nBES_CHECKPOINT_FILE=~/notes\nBES_CHECKPOINT_KEY=c.key\n\
+        BES_CHECKPOINT_COMMAND=tee -a x\nBES_ALERT_COMMAND=true\nBES_ALERT_WEBHOOK=http://me:pw@localhost/x\n\
+        BES_OUTPUT=text\nBES_LOG=info\n";
+    let flags = "table=from-flag\nnamespace=n\nkey-file=~/k\nendpoint-url=https://[::1]:8000\nregion=z\n\
+        principal=they\noutput=json\n";
     vec![
         seed("nothing", ""),
         seed("all-settings", all),
@@ -304,6 +376,22 @@ fn configs() -> Seeds {
         seed("time-overflows", "kek_ttl = \"18446744073709551615h\"\n"),
         seed("attempt-after-deadline", "attempt_timeout = \"2s\"\ndeadline = \"1s\"\n"),
         seed("deadline-before-the-default-attempt", "deadline = \"1s\"\n"),
+        seed("user-as-principal", "\0USER=alice\n"),
+        seed("user-that-is-no-principal", "\0USER=a\tb\n"),
+        seed("user-not-utf8", b"\0USER=\xff\n"),
+        seed("principal-with-control-character", "principal = \"a\\tb\"\n"),
+        seed("longest-principal", format!("principal = \"{}\"\n", "x".repeat(1_024))),
+        seed("principal-too-long", format!("principal = \"{}\"\n", "x".repeat(1_025))),
+        seed("audit-reads-under-the-longest-lease", "audit_reads = \"lease\"\n"),
+        seed("audit-reads-under-a-lease-too-long", "audit_reads = \"lease:61s\"\n"),
+        seed("audit-reads-under-a-lease-of-half-a-second", "audit_reads = \"lease:500ms\"\n"),
+        seed("audit-chain-of-another-word", "audit_chain = \"own\"\n"),
+        seed("checkpoint-verifiers-of-none", "checkpoint_verifiers = \" \"\n"),
+        seed("checkpoint-verifiers-malformed", "checkpoint_verifiers = \"a+00000000+AQ==\"\n"),
+        seed("command-with-open-quote", "alert_command = \"sh -c 'x\"\n"),
+        seed("command-with-empty-argument", "alert_command = \"x '' \\\"\\\"\"\n"),
+        seed("webhook-with-query", "alert_webhook = \"https://h?key\"\n"),
+        seed("webhook-without-host", "alert_webhook = \"https:///x\"\n"),
         seed("output-of-another-word", "output = \"xml\"\n"),
     ]
 }

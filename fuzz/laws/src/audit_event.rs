@@ -78,7 +78,7 @@ pub(crate) fn prefixed(data: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// `YYYY-MM-DDTHH:MM:SS.ffffffZ`, of a day that the Gregorian calendar has.
-fn is_timestamp(text: &[u8]) -> bool {
+pub(crate) fn is_timestamp(text: &[u8]) -> bool {
     let shape = b"dddd-dd-ddTdd:dd:dd.ddddddZ";
     let fits = |(byte, shape): (&u8, &u8)| if *shape == b'd' { byte.is_ascii_digit() } else { byte == shape };
     if text.len() != shape.len() || !text.iter().zip(shape).all(fits) {

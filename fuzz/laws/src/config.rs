@@ -1,6 +1,7 @@
 //! The configuration of `bes`: its file, the environment, its flags.
 
 mod documented;
+mod meaning;
 
 use std::{
     collections::BTreeMap,
@@ -13,10 +14,13 @@ use std::{
 };
 
 use blue_encrypted_store_cli::config::{
-    Config, ConfigError, Format, Global, Set, Setting, Source, Surroundings,
+    CommandLine, Config, ConfigError, Global, Set, Setting, Source, Surroundings,
 };
 
-use self::documented::{ROWS, Row, is_valid, row_of, time};
+use self::{
+    documented::{ROWS, Row, is_principal, is_valid, row_of, shown_webhook, time},
+    meaning::{command_words, has_value},
+};
 use crate::Verdict;
 
 const HOME: &str = "/home/user";
@@ -90,6 +94,7 @@ impl<'a> Given<'a> {
             key_file: flag("key-file"),
             endpoint_url: flag("endpoint-url"),
             region: flag("region"),
+            principal: flag("principal"),
             output: flag("output"),
             ..Global::default()
         };
@@ -111,16 +116,25 @@ impl<'a> Given<'a> {
         }
         match file.get(row.name) {
             Some(text) => (Some(text.clone()), Place::File),
+            None if row.setting == Setting::Principal => (self.user(), Place::Default),
             None => (row.default.map(str::to_owned), Place::Default),
         }
+    }
+
+    /// The user of the system, if an event can name it.
+    fn user(&self) -> Option<String> {
+        let user = str::from_utf8(self.environment.get("USER")?).ok()?;
+        is_principal(user).then(|| user.to_owned())
     }
 }
 
 /// What a configuration is about, without the places that its values came from.
-type Values = (Vec<Option<String>>, PathBuf, [Duration; 3]);
+type Values = (Vec<Option<String>>, [Option<PathBuf>; 3], [Duration; 3]);
 
 fn values(config: &Config) -> Values {
     let text = |set: &Option<Set<String>>| set.as_ref().map(|set| set.value.clone());
+    let command =
+        |set: &Option<Set<CommandLine>>| set.as_ref().map(|set| format!("{:?}", command_words(&set.value)));
     let texts = vec![
         Some(config.table.value.clone()),
         Some(config.namespace.value.to_string()),
@@ -130,9 +144,22 @@ fn values(config: &Config) -> Values {
         Some(format!("{:?}", config.padding.value)),
         Some(format!("{:?}", config.output.value)),
         text(&config.log),
+        text(&config.principal),
+        Some(format!("{:?}", config.audit_writes.value)),
+        Some(format!("{:?}", config.audit_reads.value)),
+        Some(format!("{:?}", config.audit_chain.value)),
+        config.checkpoint_verifiers.as_ref().map(|set| format!("{:?}", set.value)),
+        command(&config.checkpoint_command),
+        command(&config.alert_command),
+        text(&config.alert_webhook),
+    ];
+    let paths = [
+        Some(config.key_file.value.clone()),
+        config.checkpoint_file.as_ref().map(|set| set.value.clone()),
+        Some(config.checkpoint_key.value.clone()),
     ];
     let times = [config.kek_ttl.value, config.attempt_timeout.value, config.deadline.value];
-    (texts, config.key_file.value.clone(), times)
+    (texts, paths, times)
 }
 
 /// A file by itself: what is accepted prints back, and what is refused says where.
@@ -238,7 +265,9 @@ fn is_from(given: &Given<'_>, place: Place, source: &Source) -> bool {
 fn prints_back(config: &Config) {
     let mut file = String::new();
     for shown in config.shown.iter().filter(|shown| shown.name != "config") {
-        if let Some(value) = &shown.value {
+        // What is shown of a webhook is not all of it.
+        let webhook = config.alert_webhook.as_ref().filter(|_| shown.name == "alert_webhook");
+        if let Some(value) = webhook.map(|set| &set.value).or(shown.value.as_ref()) {
             writeln!(file, "{} = {}", shown.name, quoted(value)).expect("writing to a String does not fail");
         }
     }
@@ -283,12 +312,16 @@ fn accepted(given: &Given<'_>, config: &Config, file: &BTreeMap<String, String>)
         );
 
         assert_eq!(shown.name, row.name);
-        if row.setting == Setting::KeyFile {
-            // Its place is shown as it was understood.
-            assert_eq!(shown.value, Some(config.key_file.value.display().to_string()));
-        } else {
-            assert_eq!(shown.value.as_deref(), text);
-        }
+        // A path is shown as it was understood.
+        let path = |set: &Set<PathBuf>| set.value.display().to_string();
+        let value = match row.setting {
+            Setting::KeyFile => Some(path(&config.key_file)),
+            Setting::CheckpointFile => config.checkpoint_file.as_ref().map(path),
+            Setting::CheckpointKey => Some(path(&config.checkpoint_key)),
+            Setting::AlertWebhook => text.map(shown_webhook),
+            _ => text.map(str::to_owned),
+        };
+        assert_eq!(shown.value, value, "{row:?}");
         match place {
             Place::Flag(flag) => assert_eq!(shown.source, format!("--{flag}")),
             Place::Variable(name) => assert_eq!(shown.source, name),
@@ -302,63 +335,4 @@ fn accepted(given: &Given<'_>, config: &Config, file: &BTreeMap<String, String>)
     }
     let attempt = &config.attempt_timeout;
     assert!(attempt.value <= config.deadline.value || attempt.source == Source::Default);
-}
-
-/// Asserts that a setting has the value that its text means, and gives back where the configuration says it is from.
-fn has_value<'c>(
-    given: &Given<'_>,
-    config: &'c Config,
-    setting: Setting,
-    text: Option<&str>,
-    place: Place,
-) -> Option<&'c Source> {
-    let optional = |set: &'c Option<Set<String>>| {
-        (set.as_ref().map(|set| &*set.value) == text, set.as_ref().map(|set| &set.source))
-    };
-    let timed = |set: &'c Set<Duration>| (text.and_then(time) == Some(set.value), Some(&set.source));
-    let (is_right, source) = match setting {
-        Setting::Table => (text == Some(&config.table.value), Some(&config.table.source)),
-        Setting::Namespace => (text == Some(config.namespace.value.as_str()), Some(&config.namespace.source)),
-        // There is but one, and nothing of it in the configuration.
-        Setting::Keys => (text == Some("local"), None),
-        Setting::KeyFile => {
-            let path = key_file(given, text.unwrap_or_default(), place);
-            (config.key_file.value == path, Some(&config.key_file.source))
-        }
-        Setting::EndpointUrl => optional(&config.endpoint_url),
-        Setting::Region => optional(&config.region),
-        Setting::WriterRegion => optional(&config.writer_region),
-        Setting::Log => optional(&config.log),
-        Setting::KekTtl => timed(&config.kek_ttl),
-        Setting::AttemptTimeout => timed(&config.attempt_timeout),
-        Setting::Deadline => timed(&config.deadline),
-        Setting::Padding => {
-            let named = format!("{:?}", config.padding.value).to_lowercase();
-            (text == Some(&named), Some(&config.padding.source))
-        }
-        Setting::Output => {
-            let named = match config.output.value {
-                Format::Json => "json",
-                Format::Text => "text",
-            };
-            (text == Some(named), Some(&config.output.source))
-        }
-    };
-    assert!(is_right, "{setting:?} is not {text:?}: {config:?}");
-    source
-}
-
-/// "`~/` in `key_file` is the home directory", and "a relative `key_file` starts where the file is".
-fn key_file(given: &Given<'_>, text: &str, place: Place) -> PathBuf {
-    let mut path = match (text.strip_prefix("~/"), place) {
-        (Some(rest), _) => return format!("{HOME}/{rest}").into(),
-        (None, Place::File) if !text.starts_with('/') => given.path(),
-        (None, _) => return text.into(),
-    };
-    // The root is no file, and is in no directory.
-    if !path.pop() {
-        path.clear();
-    }
-    path.push(text);
-    path
 }

@@ -12,6 +12,7 @@
 mod address;
 mod attributes;
 mod audit_event;
+mod checkpoint;
 mod choices;
 mod cli_attribute;
 mod config;
@@ -20,6 +21,7 @@ mod envelope;
 mod item;
 mod key_file;
 mod names;
+mod note;
 mod sealed;
 mod segment;
 mod wrapped_kek;
@@ -43,10 +45,11 @@ impl Verdict {
 pub type Law = fn(&[u8]) -> Verdict;
 
 /// Every target, by the name of its file under `fuzz_targets` and of its directory under `corpus`.
-pub const TARGETS: [(&str, Law); 7] = [
+pub const TARGETS: [(&str, Law); 8] = [
     ("address", address),
     ("attributes", attributes),
     ("audit_event", audit_event),
+    ("checkpoint", checkpoint),
     ("config", config),
     ("envelope", envelope),
     ("item", item),
@@ -73,6 +76,12 @@ pub fn audit_event(data: &[u8]) -> Verdict {
     let verdict = audit_event::law(data);
     segment::law(data);
     verdict
+}
+
+/// Signed notes and checkpoints as in `docs/audit.md`: the bytes are a note, and the text of a checkpoint, which gets the
+/// hash that fits it.
+pub fn checkpoint(data: &[u8]) -> Verdict {
+    checkpoint::law(data)
 }
 
 /// The configuration of `bes`. The bytes are the file; after a NUL, variables of the environment as `NAME=VALUE`

@@ -317,7 +317,6 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
         }
     }
 
-    /// `~/` is the home directory; in the configuration file, a relative path starts where that file is.
     /// The user of the system, unless another one is named.
     fn principal(&mut self) -> Result<Option<Set<String>>, ConfigError> {
         let user = || variable(&self.found.environment, USER).ok().flatten();
@@ -337,6 +336,7 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
         self.path(setting, text)
     }
 
+    /// `~/` is the home directory; in the configuration file, a relative path starts where that file is.
     fn path(&mut self, setting: Setting, text: Set<String>) -> Result<Set<PathBuf>, ConfigError> {
         let path = match (text.value.strip_prefix("~/"), &self.home, &text.source) {
             // Joined as it is, `/keys` after `~/` would lead out of the home directory.
@@ -368,7 +368,8 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
 /// Scheme, host and port of a URL.
 pub(crate) fn host_of(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
-    let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
+    // Some take a backslash for a slash.
+    let end = url[host..].find(['/', '\\', '?', '#']).map_or(url.len(), |at| host + at);
     // Before an `@` stand a name and a password.
     if url[host..end].contains('@') { &url[..host] } else { &url[..end] }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use blue_audit::NoteVerifier;
 use blue_encrypted_store_cli::config::Setting;
 
 use crate::names::is_name;
@@ -17,7 +18,7 @@ pub(super) struct Row {
 }
 
 /// The table, in its order.
-pub(super) const ROWS: [Row; 13] = [
+pub(super) const ROWS: [Row; 23] = [
     row(Setting::Table, "table", Some("table"), &["BES_TABLE"], Some("blue-encrypted-store")),
     row(Setting::Namespace, "namespace", Some("namespace"), &["BES_NAMESPACE"], Some("default")),
     row(Setting::Keys, "keys", None, &["BES_KEYS"], Some("local")),
@@ -35,6 +36,23 @@ pub(super) const ROWS: [Row; 13] = [
     row(Setting::KekTtl, "kek_ttl", None, &["BES_KEK_TTL"], Some("60s")),
     row(Setting::AttemptTimeout, "attempt_timeout", None, &["BES_ATTEMPT_TIMEOUT"], Some("5s")),
     row(Setting::Deadline, "deadline", None, &["BES_DEADLINE"], Some("15s")),
+    // Its default is the user, whom only the surroundings tell.
+    row(Setting::Principal, "principal", Some("principal"), &["BES_PRINCIPAL"], None),
+    row(Setting::AuditWrites, "audit_writes", None, &["BES_AUDIT_WRITES"], Some("strict")),
+    row(Setting::AuditReads, "audit_reads", None, &["BES_AUDIT_READS"], Some("strict")),
+    row(Setting::AuditChain, "audit_chain", None, &["BES_AUDIT_CHAIN"], Some("shared")),
+    row(Setting::CheckpointFile, "checkpoint_file", None, &["BES_CHECKPOINT_FILE"], None),
+    row(
+        Setting::CheckpointKey,
+        "checkpoint_key",
+        None,
+        &["BES_CHECKPOINT_KEY"],
+        Some("~/.blue/keys/checkpoint.key"),
+    ),
+    row(Setting::CheckpointVerifiers, "checkpoint_verifiers", None, &["BES_CHECKPOINT_VERIFIERS"], None),
+    row(Setting::CheckpointCommand, "checkpoint_command", None, &["BES_CHECKPOINT_COMMAND"], None),
+    row(Setting::AlertCommand, "alert_command", None, &["BES_ALERT_COMMAND"], None),
+    row(Setting::AlertWebhook, "alert_webhook", None, &["BES_ALERT_WEBHOOK"], None),
     row(Setting::Output, "output", Some("output"), &["BES_OUTPUT"], Some("text")),
     row(Setting::Log, "log", None, &["BES_LOG"], None),
 ];
@@ -61,13 +79,48 @@ pub(super) fn is_valid(setting: Setting, text: &str) -> bool {
         Setting::Table => text.starts_with("arn:") || ((3..=255).contains(&text.len()) && only(b"_-.")),
         Setting::Namespace => is_name(text),
         Setting::Keys => text == "local",
-        Setting::EndpointUrl => is_url(text),
+        Setting::EndpointUrl | Setting::AlertWebhook => is_url(text),
         Setting::Region | Setting::WriterRegion => !text.is_empty() && only(b"-"),
         Setting::Padding => ["none", "padme"].contains(&text),
         Setting::KekTtl | Setting::AttemptTimeout | Setting::Deadline => time(text).is_some(),
         Setting::Output => ["json", "text"].contains(&text),
-        Setting::KeyFile | Setting::Log => true,
+        Setting::Principal => is_principal(text),
+        Setting::AuditWrites => ["strict", "buffered"].contains(&text),
+        Setting::AuditReads => ["strict", "buffered"].contains(&text) || lease(text).is_some(),
+        Setting::AuditChain => ["shared", "per-writer"].contains(&text),
+        Setting::CheckpointVerifiers => {
+            let mut keys = text.split_whitespace().map(str::parse::<NoteVerifier>).peekable();
+            keys.peek().is_some() && keys.all(|key| key.is_ok())
+        }
+        Setting::CheckpointCommand | Setting::AlertCommand => words(text).is_some(),
+        Setting::KeyFile | Setting::CheckpointFile | Setting::CheckpointKey | Setting::Log => true,
     }
+}
+
+/// 1–1,024 bytes of UTF-8 without control characters.
+pub(super) fn is_principal(text: &str) -> bool {
+    (1..=1_024).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+/// "`lease`, `lease:30s`: one event before for a window of reads, up to 60 s", in whole seconds.
+pub(super) fn lease(text: &str) -> Option<Duration> {
+    let window = match text.strip_prefix("lease")? {
+        "" => Duration::from_secs(60),
+        window => time(window.strip_prefix(':')?)?,
+    };
+    (window <= Duration::from_secs(60) && window.subsec_nanos() == 0).then_some(window)
+}
+
+/// "Commands are split into words as a POSIX shell would", and the first names what is run.
+pub(super) fn words(text: &str) -> Option<Vec<String>> {
+    shlex::split(text).filter(|words| words.first().is_some_and(|program| !program.is_empty()))
+}
+
+/// "`bes config` does not show its path", nor a name and a password.
+pub(super) fn shown_webhook(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").expect("it is a URL");
+    let host = rest.split(['/', '\\', '?', '#']).next().filter(|host| !host.contains('@'));
+    format!("{scheme}://{}/...", host.unwrap_or_default())
 }
 
 /// A scheme of the web, a host, and nothing that is not visible ASCII.
@@ -95,6 +148,34 @@ pub(super) fn time(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_has_each_setting_in_its_order() {
+        assert_eq!(ROWS.map(|row| row.setting), Setting::ALL);
+    }
+
+    #[test]
+    fn a_lease_is_of_whole_seconds_up_to_a_minute() {
+        for (text, seconds) in [("lease", 60), ("lease:1s", 1), ("lease:2000ms", 2), ("lease:1m", 60)] {
+            assert_eq!(lease(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "lease:", "leases", "lease30s", "lease:61s", "lease:1500ms", "lease:0s", "lease:9"] {
+            assert_eq!(lease(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_webhook_is_shown_without_what_lets_others_post_to_it() {
+        let shown = [
+            ("https://hooks.example:8443/services/secret", "https://hooks.example:8443/..."),
+            ("https://hooks.example?secret", "https://hooks.example/..."),
+            ("https://hooks.example#secret", "https://hooks.example/..."),
+            ("https://me:secret@hooks.example/", "https:///..."),
+        ];
+        for (url, expected) in shown {
+            assert_eq!(shown_webhook(url), expected);
+        }
+    }
 
     #[test]
     fn a_time_is_its_number_times_its_unit() {
