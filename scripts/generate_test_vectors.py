@@ -594,6 +594,38 @@ def read_segment(asked: Asked, stored: Stored) -> list[Event]:
 
 
 # ==================================================================================================
+# Tombstones (keys.md, "Erased tenants")
+# ==================================================================================================
+
+
+@dataclass(frozen=True)
+class Tombstone:
+    """What a tombstone's mac is over, besides the audit KEK's id."""
+
+    namespace: str
+    tenant: str
+    time: str
+    kek_ids: bytes  # of the erased keys, 16 bytes each, ascending by version
+
+    def message(self, audit_kek_id: bytes) -> bytes:
+        texts = (self.namespace, self.tenant, self.time)
+        return b"bes1/tombstone" + audit_kek_id + b"".join(lp(utf8(text)) for text in texts) + self.kek_ids
+
+
+def derive_tombstone_mac_key(audit_kek: bytes) -> bytes:
+    return hkdf_expand(audit_kek, b"bes1/tombstone-mac", 32)
+
+
+def tombstone_mac(kek: Kek, tombstone: Tombstone) -> bytes:
+    return hmac.digest(derive_tombstone_mac_key(kek.key), tombstone.message(kek.id), "sha256")
+
+
+def made_tombstone(kek: Kek, tombstone: Tombstone, mac: bytes) -> bool:
+    """Whether the mac fits: the audit KEK at hand made it, over exactly this."""
+    return hmac.compare_digest(tombstone_mac(kek, tombstone), mac)
+
+
+# ==================================================================================================
 # Signed notes (audit.md, "Note")
 # ==================================================================================================
 
@@ -863,6 +895,8 @@ FIELDS = {
     "key-file-refused": "file",
     "wrap": "umk salt kek context expected",
     "unwrap-refused": "umk context wrapped error",
+    "tombstone": "audit_kek_id audit_kek namespace tenant time kek_ids expected",
+    "tombstone-refused": "audit_kek_id audit_kek namespace tenant time kek_ids mac",
     "event": "event expected",
     "event-refused": "event_bytes",
     "segment": "audit_kek_id audit_kek namespace chain first events expected",
@@ -879,7 +913,7 @@ FIELDS = {
 }
 DIRECTORIES = {
     "envelope": ("seal", "open-refused", "rewrap", "rewrap-refused", "name-refused"),
-    "keys": ("key-file", "key-file-refused", "wrap", "unwrap-refused"),
+    "keys": ("key-file", "key-file-refused", "wrap", "unwrap-refused", "tombstone", "tombstone-refused"),
     "audit": (
         "event",
         "event-refused",
@@ -1106,6 +1140,29 @@ def stored_from(value: Json) -> Stored:
     return Stored(count=value["count"], **data)
 
 
+def tombstone_json(kek: Kek, tombstone: Tombstone) -> Json:
+    return {
+        "audit_kek_id": kek.id.hex(),
+        "audit_kek": kek.key.hex(),
+        "namespace": tombstone.namespace,
+        "tenant": tombstone.tenant,
+        "time": tombstone.time,
+        "kek_ids": tombstone.kek_ids.hex(),
+    }
+
+
+def tombstone_from(value: Json) -> tuple[Kek, Tombstone]:
+    for name in (value["namespace"], value["tenant"]):
+        check_name(name)
+    kek = Kek(bytes_from(value["audit_kek_id"], 16), bytes_from(value["audit_kek"], 32))
+    kek_ids = bytes_from(value["kek_ids"])
+    return kek, Tombstone(value["namespace"], value["tenant"], text_from(value["time"]), kek_ids)
+
+
+def expected_tombstone(kek: Kek, tombstone: Tombstone) -> Json:
+    return {"mac_key": derive_tombstone_mac_key(kek.key).hex(), "mac": tombstone_mac(kek, tombstone).hex()}
+
+
 def expected_wrap(umk: bytes, salt: bytes, kek: bytes, context: KeyContext) -> Json:
     ctx = context.encode()
     wrapping_key = derive_wrapping_key(umk, salt, ctx)
@@ -1269,6 +1326,17 @@ def verify_unwrap_refused(s: Json) -> None:
     require_refused(s["error"], lambda: unwrap_kek(umk, wrapped, context))
 
 
+def verify_tombstone(s: Json) -> None:
+    kek, tombstone = tombstone_from(s)
+    require(len(tombstone.kek_ids) % 16 == 0, "holds no whole number of ids")
+    require(s["expected"] == expected_tombstone(kek, tombstone), "has another mac")
+    require(made_tombstone(kek, tombstone, bytes_from(s["expected"]["mac"], 32)), "does not fit")
+
+
+def verify_tombstone_refused(s: Json) -> None:
+    require(not made_tombstone(*tombstone_from(s), bytes_from(s["mac"], 32)), "fits")
+
+
 def verify_event(s: Json) -> None:
     event = event_from(s["event"])
     require(s["expected"] == expected_event(event), "has another encoding")
@@ -1344,6 +1412,8 @@ VERIFIERS: dict[str, Callable[[Json], None]] = {
     "key-file-refused": verify_key_file_refused,
     "wrap": verify_wrap,
     "unwrap-refused": verify_unwrap_refused,
+    "tombstone": verify_tombstone,
+    "tombstone-refused": verify_tombstone_refused,
     "event": verify_event,
     "event-refused": verify_event_refused,
     "segment": verify_segment,
@@ -3100,6 +3170,143 @@ def segment_refused_scenarios() -> Iterator[Json]:
 
 
 # ==================================================================================================
+# Scenarios: tombstones
+# ==================================================================================================
+
+
+def key_ids(name: str, count: int) -> bytes:
+    """The ids of a tenant's keys, of all its versions."""
+    return b"".join(kek_of(name, f"kek {version}").id for version in range(1, count + 1))
+
+
+def a_tombstone(name: str, keys: int = 2, **changes: Any) -> tuple[Kek, Tombstone]:
+    """The audit KEK at hand, and a tombstone in the place of so many keys."""
+    tombstone = Tombstone("prod", "alice", TIMESTAMP_TEXT, key_ids(name, keys))
+    return kek_of(name, "audit kek"), replace(tombstone, **changes)
+
+
+def tombstone_scenarios() -> Iterator[Json]:
+    low, high = bytes(15) + b"\x01", b"\xff" * 16
+    rows: dict[str, tuple[str, int, Json]] = {
+        "no-keys": ("A tenant that had no key.", 0, {}),
+        "one-key": ("A tenant with one key.", 1, {}),
+        "two-keys": ("A tenant with two keys.", 2, {}),
+        "97-keys": ("The most keys that can be erased.", 97, {}),
+        "ids-ascending": ("Ids that ascend with their versions.", 0, {"kek_ids": low + high}),
+        "ids-descending": ("Ids that descend while their versions ascend.", 0, {"kek_ids": high + low}),
+        "names-of-one-byte": ("The shortest names.", 1, {"namespace": "!", "tenant": "~"}),
+        "names-maximal": ("The longest names.", 1, {"namespace": "n" * 255, "tenant": "t" * 255}),
+        "names-all-characters": ("Every character that a name may have.", 1, {
+            "namespace": VISIBLE, "tenant": VISIBLE}),
+        "boundary-namespace-ab-tenant-c": ("One of a pair that would run together.", 0,
+                                           {"namespace": "ab", "tenant": "c"}),
+        "boundary-namespace-a-tenant-bc": ("The other of the pair.", 0, {"namespace": "a", "tenant": "bc"}),
+        "time-of-seconds": ("A time without a fraction.", 1, {"time": "2026-01-02T03:04:05Z"}),
+        "time-of-nanoseconds": ("A time with nine digits.", 1, {"time": "2026-01-02T03:04:05.678901234Z"}),
+        "time-with-offset": ("A time with an offset.", 1, {"time": "2026-01-02T08:34:05.678901+05:30"}),
+    }  # fmt: skip
+    cases = {what: (about, *a_tombstone(f"tombstone-{what}", keys, **changes))
+             for what, (about, keys, changes) in rows.items()}  # fmt: skip
+    _, plain = a_tombstone("tombstone-zeros", 0, kek_ids=bytes(16))
+    cases["zeros"] = ("Audit KEK and all ids of zeros.", Kek(bytes(16), bytes(32)), plain)
+    ones = Kek(b"\xff" * 16, b"\xff" * 32)
+    cases["ones"] = ("Audit KEK and all ids of one bits.", ones, replace(plain, kek_ids=b"\xff" * 16))
+    for what, (about, kek, tombstone) in cases.items():
+        fields = {**tombstone_json(kek, tombstone), "expected": expected_tombstone(kek, tombstone)}
+        yield scenario("tombstone", what, about, fields)
+
+
+def forge_tombstone_mac(
+    kek: Kek,
+    tombstone: Tombstone,
+    *,
+    label: bytes = b"bes1/tombstone",
+    key_label: bytes = b"bes1/tombstone-mac",
+    id: bytes | None = None,
+    texts: Callable[[list[bytes]], list[bytes]] = lambda texts: [lp(text) for text in texts],
+    kek_ids: Callable[[bytes], bytes] = lambda kek_ids: kek_ids,
+) -> bytes:
+    """Makes a mac as `tombstone_mac` does, consistently, but for the one thing that an argument changes."""
+    named = texts([utf8(text) for text in (tombstone.namespace, tombstone.tenant, tombstone.time)])
+    message = label + (kek.id if id is None else id) + b"".join(named) + kek_ids(tombstone.kek_ids)
+    return hmac.digest(hkdf_expand(kek.key, key_label, 32), message, "sha256")
+
+
+def tombstone_refused_scenarios() -> Iterator[Json]:
+    def refused(
+        what: str,
+        about: str,
+        make: Callable[[Kek, Tombstone], bytes] = tombstone_mac,
+        asked: Callable[[Kek, Tombstone], tuple[Kek, Tombstone]] = lambda kek, tombstone: (kek, tombstone),
+    ) -> Json:
+        kek, tombstone = a_tombstone(f"tombstone-refused-{what}")
+        require(made_tombstone(kek, tombstone, tombstone_mac(kek, tombstone)), "does not fit")
+        fields = {**tombstone_json(*asked(kek, tombstone)), "mac": make(kek, tombstone).hex()}
+        return scenario("tombstone-refused", what, about, fields)
+
+    bits = {"first": (0, 0x80), "last": (31, 0x01)}
+    for what, (offset, bit) in bits.items():
+        about = f"The mac's {what} bit flipped."
+        yield refused(f"mac-{what}-bit", about, lambda k, t: flip(tombstone_mac(k, t), offset, bit))
+
+    readers: dict[str, tuple[str, Callable[[Kek, Tombstone], tuple[Kek, Tombstone]]]] = {
+        "another-audit-kek": ("Another audit KEK.", lambda k, t: (kek_of("another"), t)),
+        "audit-kek-bit": ("The right audit KEK's id, and a key that differs by one bit.",
+                          lambda k, t: (Kek(k.id, flip(k.key, -1)), t)),
+        "audit-kek-id-bit": ("The right audit KEK, and an id that differs by one bit.",
+                             lambda k, t: (Kek(flip(k.id, 0), k.key), t)),
+        "namespace": ("In another namespace.", lambda k, t: (k, replace(t, namespace="test"))),
+        "tenant": ("Moved to another tenant.", lambda k, t: (k, replace(t, tenant="bob"))),
+        "names-exchanged": ("Namespace and tenant exchanged.",
+                            lambda k, t: (k, replace(t, namespace=t.tenant, tenant=t.namespace))),
+        "boundary-namespace": ("A letter moved from namespace to tenant.",
+                               lambda k, t: (k, replace(t, namespace="pro", tenant="dalice"))),
+        "boundary-tenant": ("A digit moved from time to tenant.",
+                            lambda k, t: (k, replace(t, tenant="alice2", time=t.time[1:]))),
+        "boundary-time": ("The last 16 bytes of the time as the first key's id.",
+                          lambda k, t: (k, replace(t, time=t.time[:-16],
+                                                   kek_ids=utf8(t.time[-16:]) + t.kek_ids))),
+        "id-of-audit-kek": ("The audit KEK's id among those of the keys.",
+                            lambda k, t: (k, replace(t, kek_ids=k.id + t.kek_ids))),
+        "time": ("The time is a second later.",
+                 lambda k, t: (k, replace(t, time="2026-01-02T03:04:06.678901Z"))),
+        "time-same-moment": ("The same moment in another text.",
+                             lambda k, t: (k, replace(t, time="2026-01-02T03:04:05.678901+00:00"))),
+        "ids-exchanged": ("Two ids exchanged.",
+                          lambda k, t: (k, replace(t, kek_ids=t.kek_ids[16:] + t.kek_ids[:16]))),
+        "id-bit": ("An id differs by one bit.", lambda k, t: (k, replace(t, kek_ids=flip(t.kek_ids, -1)))),
+        "id-more": ("A key more.",
+                    lambda k, t: (k, replace(t, kek_ids=t.kek_ids + kek_of("another").id))),
+        "id-fewer": ("A key fewer.", lambda k, t: (k, replace(t, kek_ids=t.kek_ids[:-16]))),
+        "ids-gone": ("All ids gone.", lambda k, t: (k, replace(t, kek_ids=b""))),
+    }  # fmt: skip
+    for what, (about, asked) in readers.items():
+        yield refused(what, about, asked=asked)
+
+    forge = forge_tombstone_mac
+    rows: list[tuple[str, str, Callable[[Kek, Tombstone], bytes]]] = [
+        ("mac-of-another-label", "Made under the label of segments.",
+         lambda k, t: forge(k, t, label=b"bes1/segment")),
+        ("key-of-another-label", "Made with the key of segments' macs.",
+         lambda k, t: forge(k, t, key_label=b"bes1/audit-mac")),
+        ("mac-by-the-kek-itself", "Made with the audit KEK itself.",
+         lambda k, t: hmac.digest(k.key, t.message(k.id), "sha256")),
+        ("hash-and-no-mac", "The SHA-256 of the same bytes, which takes no key.",
+         lambda k, t: sha256(t.message(k.id))),
+        ("mac-without-audit-kek-id", "Made without the audit KEK's id.",
+         lambda k, t: forge(k, t, id=b"")),
+        ("mac-without-lengths", "Made without lengths.", lambda k, t: forge(k, t, texts=lambda texts: texts)),
+        ("mac-tenant-before-namespace", "Made with the tenant before the namespace.",
+         lambda k, t: forge(k, t, texts=lambda texts: [lp(text) for text in (texts[1], texts[0], texts[2])])),
+        ("mac-ids-with-length", "Made with the length of the ids.", lambda k, t: forge(k, t, kek_ids=lp)),
+    ]  # fmt: skip
+    plain = a_tombstone("tombstone-refused")
+    require(forge(*plain) == tombstone_mac(*plain), "forging nothing gives another mac")
+    for what, about, make in rows:
+        yield refused(what, about, make)
+
+
+# ==================================================================================================
 # Scenarios: signed notes
 # ==================================================================================================
 
@@ -3831,6 +4038,8 @@ SCENARIOS: tuple[Callable[[], Iterator[Json]], ...] = (
     event_refused_scenarios,
     segment_scenarios,
     segment_refused_scenarios,
+    tombstone_scenarios,
+    tombstone_refused_scenarios,
     note_key_scenarios,
     key_refused_scenarios,
     note_scenarios,

@@ -18,5 +18,6 @@ mod test_hkdf_rfc5869;
 mod test_key_vectors;
 #[cfg(feature = "services")]
 mod test_python_agrees;
+mod test_tombstone_vectors;
 mod test_vector_sums;
 mod test_wycheproof;

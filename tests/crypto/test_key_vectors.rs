@@ -1,4 +1,4 @@
-//! tests/vectors/keys: key files and wrapped KEKs of an implementation made from docs/keys.md alone.
+//! tests/vectors/keys: key files, wrapped KEKs and tombstones of an implementation made from docs/keys.md alone.
 
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
@@ -12,11 +12,18 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::tally::{Passed, equal};
+use crate::test_tombstone_vectors;
 use crate::vector::{Fixed, Hex, Vector, every_change_is_noticed, run};
 
 /// How many there are of each kind.
-const KINDS: [(&str, u32); 4] =
-    [("key-file", 5), ("key-file-refused", 34), ("wrap", 17), ("unwrap-refused", 55)];
+const KINDS: [(&str, u32); 6] = [
+    ("key-file", 5),
+    ("key-file-refused", 34),
+    ("wrap", 17),
+    ("unwrap-refused", 55),
+    ("tombstone", 16),
+    ("tombstone-refused", 27),
+];
 
 #[test]
 fn kat_key_vectors() {
@@ -34,7 +41,8 @@ fn check(vector: &Vector) -> Result<Passed, String> {
         "key-file-refused" => key_file_refused(&vector.read()?),
         "wrap" => wrap(&vector.read()?),
         "unwrap-refused" => unwrap_refused(&vector.read()?),
-        other => Err(format!("the kind {other:?} is unknown")),
+        other => test_tombstone_vectors::check(vector)
+            .unwrap_or_else(|| Err(format!("the kind {other:?} is unknown"))),
     }
 }
 

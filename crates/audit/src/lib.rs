@@ -52,6 +52,7 @@ mod records;
 mod report;
 mod resource;
 mod segment;
+mod tombstone;
 mod verify;
 
 /// Names, addresses and attributes: the crate `blue-address`.

@@ -7,28 +7,36 @@ use ring::{hkdf, hmac};
 
 use crate::{CryptoAuditEvent, MalformedEvent};
 
-/// What computes the MAC of segments: `HKDF-Expand(audit KEK, "bes1/audit-mac", 32)`, with the id of that KEK.
+/// What computes the MACs of segments and tombstones, with the id of the audit KEK: `HKDF-Expand(audit KEK, label, 32)` with
+/// the labels `"bes1/audit-mac"` and `"bes1/tombstone-mac"`.
 ///
-/// The derived key lives within ring, which does not zeroise it.
+/// The derived keys live within ring, which does not zeroise them.
 pub struct AuditKey {
     id: [u8; 16],
     mac: hmac::Key,
+    tombstone_mac: hmac::Key,
 }
 
 impl AuditKey {
-    /// Derives the MAC key from the audit KEK: 256 uniformly random bits, which remain the caller's to zeroise. `id` is
+    /// Derives the MAC keys from the audit KEK: 256 uniformly random bits, which remain the caller's to zeroise. `id` is
     /// the KEK's id.
     #[must_use]
     pub fn new(id: [u8; 16], kek: &[u8; 32]) -> Self {
         let prk = hkdf::Prk::new_less_safe(hkdf::HKDF_SHA256, kek);
-        let okm = prk.expand(&[b"bes1/audit-mac"], hmac::HMAC_SHA256);
-        Self { id, mac: okm.expect("32 bytes are within HKDF's bound").into() }
+        let derive = |label: &[u8]| -> hmac::Key {
+            prk.expand(&[label], hmac::HMAC_SHA256).expect("32 bytes are within HKDF's bound").into()
+        };
+        Self { id, mac: derive(b"bes1/audit-mac"), tombstone_mac: derive(b"bes1/tombstone-mac") }
     }
 
     /// Which KEK it was derived from.
     #[must_use]
     pub fn id(&self) -> &[u8; 16] {
         &self.id
+    }
+
+    pub(crate) fn tombstone_key(&self) -> &hmac::Key {
+        &self.tombstone_mac
     }
 }
 
