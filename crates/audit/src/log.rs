@@ -68,6 +68,11 @@ pub trait JoinedWrite: Send + Sync + 'static {
 
     /// How many bytes it adds to a request.
     fn size(&self) -> usize;
+
+    /// How many of the [`MAX_GROUP_WRITES`](crate::MAX_GROUP_WRITES) it takes up.
+    fn parts(&self) -> usize {
+        1
+    }
 }
 
 /// Keeps segments, durably and for all processes. They are only ever added.

@@ -6,14 +6,14 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::Client;
 use aws_smithy_http_client::tls;
 use blue_address::{Namespace, Principal};
-use blue_keys::{KeyFile, KeyProvider, Keyring, KeyringConfig, LocalFile, LocalFileError, UmkId};
+use blue_keys::{KeyFile, KeyProvider, KeyringConfig, LocalFile, UmkId};
 use blue_store::{Deadlines, Examined, Meta, Table, TableError};
 
 use crate::{
-    AuditConfig, AuditLog, EncryptedStore, LocalReset, OpenError, Padding, ResetError, TraceContext,
-    audit::{AuditedProvider, Recorder, Trail},
-    keks::{TableKeks, now_micros},
-    store::{Inner, Turns},
+    AuditConfig, AuditLog, EncryptedStore, LocalReset, OpenError, Padding, ResetError,
+    checkpoints::Checkpoints,
+    keks::now_micros,
+    opening::{Found, Key},
 };
 
 /// The namespace of a store whose builder names none.
@@ -69,6 +69,7 @@ pub struct Builder {
     padding: Padding,
     audit: AuditConfig,
     principal: Option<String>,
+    checkpoints: Option<Checkpoints>,
 }
 
 impl Builder {
@@ -151,6 +152,14 @@ impl Builder {
         self
     }
 
+    /// Has checkpoints of the audit log made while this process writes. Default: none are. (Nor are any of a table that
+    /// can only be read.)
+    #[must_use]
+    pub fn checkpoints(mut self, checkpoints: Checkpoints) -> Self {
+        self.checkpoints = Some(checkpoints);
+        self
+    }
+
     /// Who the audit log says does what is done through the store, unless a handle says otherwise
     /// ([`EncryptedStore::with_principal`]): 1–1,024 bytes of UTF-8 without control characters. Without it, an event
     /// names nobody.
@@ -161,13 +170,14 @@ impl Builder {
     }
 
     /// Opens an existing table. An empty one becomes a store, with a fresh key file if its place is vacant; a
-    /// missing table is never created.
+    /// missing table is never created. One that was restored from a backup can only be read
+    /// ([`EncryptedStore::restored`]).
     ///
     /// # Errors
     /// [`OpenError`]. Nothing was generated or written then, but for an empty table: its fresh key file, and META, may
     /// be there if what came after them failed. Opening again goes on from there.
     pub async fn open(self) -> Result<EncryptedStore, OpenError> {
-        self.establish(false).await
+        Box::pin(self.find(false, true).await?.open()).await
     }
 
     /// Creates the table if it is missing (on-demand capacity), then opens it as [`Self::open`] does. Safe to
@@ -176,7 +186,7 @@ impl Builder {
     /// # Errors
     /// [`OpenError`].
     pub async fn init(self) -> Result<EncryptedStore, OpenError> {
-        self.establish(true).await
+        Box::pin(self.find(true, true).await?.open()).await
     }
 
     /// Opens the audit log of an existing store to be read, and writes nothing. The key source may be left out: MACs are
@@ -225,11 +235,12 @@ impl Builder {
         LocalReset::prepare(table, namespace, key_path).await
     }
 
-    async fn establish(self, create: bool) -> Result<EncryptedStore, OpenError> {
+    /// Connects, and finds the table fit to be a store. Creates it if it is missing, and makes an empty one a store, if told to.
+    pub(crate) async fn find(self, create: bool, begin: bool) -> Result<Found, OpenError> {
         let namespace = self.checked_namespace()?;
         let principal = self.principal.as_deref().map(Principal::new).transpose()?;
         let table = self.connect().await?;
-        let Self { keys, writer_region, deadlines, keyring, padding, audit, .. } = self;
+        let Self { keys, writer_region, deadlines, keyring, padding, audit, checkpoints, .. } = self;
         let keys = keys.ok_or(OpenError::Incomplete { what: "key source" })?;
 
         if create {
@@ -244,24 +255,30 @@ impl Builder {
                 let key = Key::for_existing_table(keys, &name, &meta)?;
                 (meta, key)
             }
+            None if !begin => return Err(TableError::NotOurs { table: name }.into()),
             None => {
                 let key = Key::for_new_table(keys)?;
-                let meta = initial_meta(&namespace, key.provider().umk_id(), description.table_id);
+                let meta = initial_meta(&namespace, key.provider().umk_id(), description.table_id.clone());
                 // What another process wrote first counts, and its key may be another.
                 (table.initialise(&meta).await?, key)
             }
         };
         let store = Arc::new(table.open(&meta, &namespace)?);
         let provider = key.checked(&name, &meta)?;
-
-        let keks = Arc::new(TableKeks { store: store.clone(), deadlines });
-        let recorder = Recorder { principal, environment: TraceContext::from_env() };
-        let provider = Arc::new(AuditedProvider::new(provider, recorder.clone()));
-        let keyring = Keyring::new(namespace.clone(), provider.clone(), keks, keyring);
-        let trail = Trail::open(store.clone(), &namespace, &keyring, audit, deadlines, recorder).await?;
-        trail.take_over(&provider).await?;
-        let turns = Turns::new();
-        Ok(EncryptedStore::new(Inner { namespace, store, keyring, deadlines, padding, turns, trail }))
+        let table_id = description.table_id;
+        Ok(Found {
+            namespace,
+            principal,
+            store,
+            meta,
+            table_id,
+            provider,
+            deadlines,
+            keyring,
+            padding,
+            audit,
+            checkpoints,
+        })
     }
 
     fn checked_namespace(&self) -> Result<Namespace, OpenError> {
@@ -303,68 +320,5 @@ pub(crate) fn initial_meta(namespace: &Namespace, umk_id: &UmkId, table_id: Opti
         umk_id: umk_id.as_str().to_owned(),
         created: now_micros(),
         table_id,
-    }
-}
-
-/// A source that has a key.
-enum Key {
-    File(LocalFile),
-    Provider(Arc<dyn KeyProvider>),
-}
-
-impl Key {
-    /// For a table that depends on a key already. None is generated.
-    fn for_existing_table(keys: KeySource, table: &str, meta: &Meta) -> Result<Self, OpenError> {
-        match keys {
-            KeySource::Provider(provider) => Ok(Self::Provider(provider)),
-            KeySource::File(KeyFile::Present(file)) => Ok(Self::File(file)),
-            // Another process may have filled the place since it was looked at.
-            KeySource::File(KeyFile::Vacant(path)) => match LocalFile::open(path) {
-                Ok(file) => Ok(Self::File(file)),
-                Err(LocalFileError::NotFound { path }) => {
-                    let (table, recorded) = (table.to_owned(), UmkId::new(&meta.umk_id));
-                    if recorded.is_local() {
-                        Err(OpenError::LocalKeyMissing { table, path, recorded })
-                    } else {
-                        Err(OpenError::OtherProvider { table, recorded })
-                    }
-                }
-                Err(error) => Err(error.into()),
-            },
-        }
-    }
-
-    /// For a table that depends on no key yet.
-    fn for_new_table(keys: KeySource) -> Result<Self, OpenError> {
-        match keys {
-            KeySource::Provider(provider) => Ok(Self::Provider(provider)),
-            KeySource::File(KeyFile::Present(file)) => Ok(Self::File(file)),
-            KeySource::File(KeyFile::Vacant(path)) => match LocalFile::create(path) {
-                Ok(file) => Ok(Self::File(file)),
-                Err(LocalFileError::AlreadyExists { path }) => Ok(Self::File(LocalFile::open(path)?)),
-                Err(error) => Err(error.into()),
-            },
-        }
-    }
-
-    fn provider(&self) -> &dyn KeyProvider {
-        match self {
-            Self::File(file) => file,
-            Self::Provider(provider) => provider.as_ref(),
-        }
-    }
-
-    /// The provider, if the table depends on its UMK.
-    fn checked(self, table: &str, meta: &Meta) -> Result<Arc<dyn KeyProvider>, OpenError> {
-        let (recorded, found) = (UmkId::new(&meta.umk_id), self.provider().umk_id().clone());
-        let table = table.to_owned();
-        match self {
-            Self::File(file) if recorded == found => Ok(Arc::new(file)),
-            Self::Provider(provider) if recorded == found => Ok(provider),
-            Self::File(file) if recorded.is_local() => {
-                Err(OpenError::LocalKeyChanged { table, path: file.path().to_owned(), recorded, found })
-            }
-            _ => Err(OpenError::OtherUmk { table, recorded, found }),
-        }
     }
 }

@@ -58,8 +58,12 @@ struct Act {
 }
 
 impl Inner {
-    fn begin(&self, caller: &Caller) -> Act {
-        Act { origin: self.trail.begin(caller), deadline: self.deadlines.start(), opened: Vec::new() }
+    fn begin(&self, caller: &Caller) -> Result<Act, WriteError> {
+        if let Some(restored) = &self.restored {
+            return Err(restored.clone().into());
+        }
+        let origin = self.trail.begin(caller);
+        Ok(Act { origin, deadline: self.deadlines.start(), opened: Vec::new() })
     }
 
     /// Records a failure, unless it came before anything was tried.
@@ -169,7 +173,7 @@ impl Inner {
         content: &Content,
         put: Put,
     ) -> Result<u64, WriteError> {
-        let mut act = self.begin(caller);
+        let mut act = self.begin(caller)?;
         let result = match put {
             Put::Create => self.create(&mut act, path, content).await,
             Put::Replace(expected) => self.replace(&mut act, path, content, expected).await,
@@ -236,7 +240,7 @@ impl Inner {
         path: &RecordPath,
         edit: impl FnMut(Entry<Payload>) -> Result<(Content, T), WriteError>,
     ) -> Result<(Written, T), WriteError> {
-        let mut act = self.begin(caller);
+        let mut act = self.begin(caller)?;
         let result = Box::pin(self.edit(&mut act, path, edit)).await;
         self.end(act, CryptoOp::Encrypt, path, result).await
     }
@@ -281,7 +285,7 @@ impl Inner {
         path: &RecordPath,
         delete: Delete,
     ) -> Result<bool, WriteError> {
-        let mut act = self.begin(caller);
+        let mut act = self.begin(caller)?;
         let result = self.remove(&mut act, path, delete).await;
         self.end(act, CryptoOp::Delete, path, result).await
     }

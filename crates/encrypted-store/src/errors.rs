@@ -219,6 +219,29 @@ pub enum WriteError {
     /// The event of the write could not be recorded. Nothing was written.
     #[error(transparent)]
     Audit(#[from] AuditUnavailable),
+    /// The table was restored or copied, and is not adopted yet. Nothing was written.
+    #[error(transparent)]
+    Restored(#[from] Restored),
+}
+
+/// The table is not the one that was made a store, but restored from its backup or copied from it: the service gives it
+/// another id than META has. It can be read, and each process that does so records it in a chain of its own. It cannot be
+/// written until it is adopted ([`Builder::adopt`](crate::Builder::adopt)).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the table {table} has the id {}, but was made a store as {}: it was restored or copied, and can only be read until it \
+     is adopted",
+    found.as_deref().unwrap_or("(none)"),
+    recorded.as_deref().unwrap_or("(none)")
+)]
+#[non_exhaustive]
+pub struct Restored {
+    /// Its name.
+    pub table: String,
+    /// The id that META has.
+    pub recorded: Option<String>,
+    /// The id that the service gives.
+    pub found: Option<String>,
 }
 
 /// The audit log did not take an event that had to be in it.

@@ -54,6 +54,7 @@
 //! # }
 //! ```
 
+mod adopt;
 mod audit;
 mod builder;
 pub mod checkpoints;
@@ -62,6 +63,7 @@ mod commit;
 mod errors;
 mod keks;
 mod local;
+mod opening;
 mod padding;
 mod payload;
 mod read;
@@ -83,14 +85,16 @@ pub use blue_keys::{KeyFile, KeyProvider, KeyringConfig, LocalFile, LocalFileErr
 pub use blue_store as table;
 pub use blue_store::Deadlines;
 
+pub use adopt::{AdoptError, Adopted, Adoption, Behind, ChangeError};
 pub use audit::{
-    AuditConfig, AuditLog, AuditLogError, ChainPolicy, NotATraceparent, ReadPolicy, TraceContext, WritePolicy,
+    AuditConfig, AuditLog, AuditLogError, ChainPolicy, NotATraceparent, ReadPolicy, TraceContext,
+    WritePolicy, verification_did_not_run,
 };
 pub use builder::{Builder, DEFAULT_NAMESPACE, KeySource};
 pub use collection::{Collection, Delete, Put, Tenant};
 pub use errors::{
-    AuditUnavailable, JsonMismatch, KeyUnavailable, OpenError, ReadError, Shredded, Tampered, TamperedCause,
-    Unanswered, WriteError,
+    AuditUnavailable, JsonMismatch, KeyUnavailable, OpenError, ReadError, Restored, Shredded, Tampered,
+    TamperedCause, Unanswered, WriteError,
 };
 pub use local::{LocalReset, ResetError, ResetReport};
 pub use padding::Padding;

@@ -11,7 +11,7 @@ use blue_store::{Deadline, Deadlines, Store, StoreError};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
-    AuditUnavailable, Builder, Padding, Tenant, TraceContext,
+    AuditUnavailable, Builder, Padding, Restored, Tenant, TraceContext,
     audit::{Caller, Trail},
 };
 
@@ -33,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) padding: Padding,
     pub(crate) turns: Turns,
     pub(crate) trail: Arc<Trail>,
+    /// Why nothing may be written.
+    pub(crate) restored: Option<Restored>,
 }
 
 impl EncryptedStore {
@@ -50,6 +52,12 @@ impl EncryptedStore {
     #[must_use]
     pub fn namespace(&self) -> &Namespace {
         &self.inner.namespace
+    }
+
+    /// Why the store can only be read, if that is so: its table was restored or copied, and is not adopted yet.
+    #[must_use]
+    pub fn restored(&self) -> Option<&Restored> {
+        self.inner.restored.as_ref()
     }
 
     /// One tenant's part. Nothing is read or written, and no key made, until a record is.

@@ -66,6 +66,15 @@ pub enum StoreError {
         /// The partition of the key items.
         partition: String,
     },
+    /// A tenant has more keys than one transaction can take away ([`MAX_ERASED_KEYS`](crate::MAX_ERASED_KEYS)). Nothing was
+    /// sent.
+    #[error("{tenant} has {count} keys, and {} can be erased at once", crate::MAX_ERASED_KEYS)]
+    TooManyKeys {
+        /// Whose.
+        tenant: String,
+        /// How many.
+        count: usize,
+    },
     /// The item would be larger than DynamoDB allows. It was not sent.
     #[error("the item has {size} bytes with its names, DynamoDB allows {MAX_ITEM_SIZE}")]
     TooLarge {
@@ -93,6 +102,7 @@ impl Clone for StoreError {
             Self::TableMissing { table } => Self::TableMissing { table: table.clone() },
             Self::Reinitialised { table } => Self::Reinitialised { table: table.clone() },
             Self::KeysMissing { partition } => Self::KeysMissing { partition: partition.clone() },
+            &Self::TooManyKeys { ref tenant, count } => Self::TooManyKeys { tenant: tenant.clone(), count },
             &Self::TooLarge { size } => Self::TooLarge { size },
             Self::Malformed(item) => Self::Malformed(item.clone()),
         }
@@ -169,12 +179,6 @@ pub enum TableError {
         found: String,
         /// The namespace configured.
         configured: String,
-    },
-    /// What it says of itself was changed by somebody else since it was read.
-    #[error("the META item of the table {table} is not what was read")]
-    MetaChanged {
-        /// Its name.
-        table: String,
     },
     /// It was created, or is being deleted, and did not settle in time.
     #[error("the table {table} is still {status}")]

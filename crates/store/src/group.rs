@@ -1,6 +1,6 @@
 //! Appending to the audit log: a segment, and the writes of records that it tells of, together or not at all.
 
-use std::{borrow::Borrow, collections::HashSet, error::Error, fmt, iter, time::Duration};
+use std::{borrow::Borrow, collections::HashSet, error::Error, fmt, time::Duration};
 
 use aws_sdk_dynamodb::{
     error::ProvideErrorMetadata,
@@ -12,11 +12,11 @@ use aws_sdk_dynamodb::{
     },
     types::CancellationReason,
 };
-use blue_address::{Chain, RecordPath};
+use blue_address::Chain;
 use uuid::Uuid;
 
 use crate::{
-    Current, Deadlines, GroupWrite, MalformedItem, SegmentItem, Store, StoreError,
+    Current, Deadlines, GroupWrite, MalformedItem, Place, SegmentItem, Store, StoreError,
     calls::{Attempt, Deadline, PASSED, attempt, is_transient_reason, service_cause, service_error},
     error::Cause,
     item::{Condition, Item},
@@ -82,8 +82,8 @@ impl Store {
         };
         let writes: Vec<&GroupWrite> = writes.iter().map(Borrow::borrow).collect();
         // The service refuses it; DynamoDB Local, not in every version, judges one after the other.
-        if let Some(path) = written_twice(&writes) {
-            let source = format!("two of the writes are of {path}").into();
+        if let Some(place) = written_twice(&writes) {
+            let source = format!("two of the writes are of {place}").into();
             return Appended::Failed(StoreError::Refused { operation: TRANSACTION, source });
         }
         let deadline = Deadlines { attempt: patience, operation: patience }.start();
@@ -112,14 +112,16 @@ impl Store {
         token: Uuid,
         deadline: Deadline,
     ) -> Appended {
-        let writing = writes.iter().map(|write| write.in_transaction(&self.table));
-        let parts = iter::once(self.table.transact_put(item, Condition::absent())).chain(writing);
+        let mut parts = vec![self.table.transact_put(item, Condition::absent())];
+        for write in writes {
+            write.in_transaction(&self.table, &mut parts);
+        }
         let request = self
             .table
             .client
             .transact_write_items()
             .client_request_token(token.to_string())
-            .set_transact_items(Some(parts.collect()));
+            .set_transact_items(Some(parts));
         match attempt(deadline.remaining(), request.send()).await {
             Attempt::Answered(Err(TransactionCanceledException(cancelled)))
             | Attempt::Postponed(TransactionCanceledException(cancelled)) => {
@@ -184,9 +186,9 @@ impl Store {
     }
 }
 
-fn written_twice<'a>(writes: &[&'a GroupWrite]) -> Option<&'a RecordPath> {
+fn written_twice<'a>(writes: &[&'a GroupWrite]) -> Option<&'a Place> {
     let mut seen = HashSet::new();
-    writes.iter().map(|write| write.path()).find(|path| !seen.insert(*path))
+    writes.iter().map(|write| write.place()).find(|place| !seen.insert(*place))
 }
 
 /// What the reasons of a cancelled transaction say of it.
@@ -225,7 +227,7 @@ impl Reason {
 /// in the way of the segment goes before all else, since without it nothing of the group can be done.
 fn judge(reasons: Vec<CancellationReason>, writes: &[&GroupWrite]) -> Verdict {
     let nothing_said = |cause: &str| Verdict::Ended(Appended::Unanswered(unknown(TRANSACTION, cause.into())));
-    let parts = 1 + writes.len();
+    let parts = 1 + writes.iter().map(|write| write.parts()).sum::<usize>();
     if reasons.len() != parts {
         return nothing_said(&format!("it was cancelled with {} reasons for {parts} parts", reasons.len()));
     }
@@ -239,14 +241,22 @@ fn judge(reasons: Vec<CancellationReason>, writes: &[&GroupWrite]) -> Verdict {
         Reason::Invalid(error) => return Verdict::Ended(Appended::Failed(error)),
     }
     let mut refused = Vec::new();
-    for (position, (reason, write)) in reasons.zip(writes).enumerate() {
-        let refusal = match Reason::of(reason, write.path()) {
-            Reason::Clear => continue,
-            Reason::ConditionFailed(found) => WriteRefusal::Condition(Current::found(write.path(), found)),
-            Reason::Busy(cause) => WriteRefusal::Busy(unavailable(TRANSACTION, 1, cause)),
-            Reason::Invalid(error) => return Verdict::Ended(Appended::Failed(error)),
-        };
-        refused.push((position, refusal));
+    for (position, write) in writes.iter().enumerate() {
+        let mut refusal = None;
+        for reason in reasons.by_ref().take(write.parts()) {
+            match Reason::of(reason, write.place()) {
+                Reason::Clear => {}
+                // To send it again is of no use, whatever else was in its way.
+                Reason::ConditionFailed(found) => {
+                    refusal = Some(WriteRefusal::Condition(write.found(found)));
+                }
+                Reason::Busy(cause) => {
+                    refusal.get_or_insert_with(|| WriteRefusal::Busy(unavailable(TRANSACTION, 1, cause)));
+                }
+                Reason::Invalid(error) => return Verdict::Ended(Appended::Failed(error)),
+            }
+        }
+        refused.extend(refusal.map(|refusal| (position, refusal)));
     }
     if refused.is_empty() {
         return nothing_said("it was cancelled for no reason");

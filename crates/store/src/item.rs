@@ -206,6 +206,10 @@ impl Condition {
         }
     }
 
+    pub(crate) fn present() -> Self {
+        Self { expression: "attribute_exists(#pk)".to_owned(), ..Self::absent() }
+    }
+
     pub(crate) fn values(&self) -> Option<HashMap<String, AttributeValue>> {
         (!self.values.is_empty()).then(|| self.values.clone())
     }

@@ -7,7 +7,7 @@ use blue_address::{Chain, Tenant};
 use uuid::Uuid;
 
 use crate::{
-    MalformedItem, Store, StoreError,
+    MalformedItem, Store, StoreError, Tombstone,
     calls::{Answered, Deadline, GaveUp, call, failed_condition},
     directory::tenant_key,
     item::{self, Condition, Item, SK, describe_key, integer, key, plain_text},
@@ -15,12 +15,12 @@ use crate::{
     segments::segment_key,
 };
 
-const KEK_ID: &str = "kek_id";
+pub(crate) const KEK_ID: &str = "kek_id";
 const PROVIDER: &str = "provider";
 const UMK_ID: &str = "umk_id";
 const WRAPPED: &str = "wrapped_kek";
 const CREATED: &str = "created";
-const TIME: &str = "time";
+pub(crate) const TIME: &str = "time";
 
 /// The chains that one of the first segments of any audit log lies in.
 const ROOT_CHAINS: [&str; 2] = ["main", "registry"];
@@ -35,14 +35,14 @@ pub enum KeyPartition {
 }
 
 impl KeyPartition {
-    fn pk(&self) -> String {
+    pub(crate) fn pk(&self) -> String {
         match self {
             Self::Tenant(tenant) => format!("K#{tenant}"),
             Self::Audit => "S#audit".to_owned(),
         }
     }
 
-    fn key(&self, version: u32) -> Item {
+    pub(crate) fn key(&self, version: u32) -> Item {
         key(self.pk(), format!("{version:010}"))
     }
 
@@ -121,7 +121,7 @@ impl Store {
         for item in self.table.query_all(&partition.pk(), deadline).await? {
             match entry(&item)? {
                 KeyEntry::Version(key) => found.versions.push(key),
-                KeyEntry::Tombstone { time } => found.tombstone = Some(time),
+                KeyEntry::Tombstone { time, .. } => found.tombstone = Some(time),
             }
         }
         Ok(found)
@@ -181,7 +181,11 @@ impl Store {
 /// What a key item says, whatever partition it lies in.
 pub(crate) enum KeyEntry {
     Version(KeyItem),
-    Tombstone { time: String },
+    /// Its time counts, also if the rest is not as this store writes it: who refuses what was erased needs no proof.
+    Tombstone {
+        time: String,
+        tombstone: Option<Tombstone>,
+    },
 }
 
 pub(crate) fn entry(item: &Item) -> Result<KeyEntry, MalformedItem> {
@@ -189,7 +193,9 @@ pub(crate) fn entry(item: &Item) -> Result<KeyEntry, MalformedItem> {
     let version = item::text(item, SK).filter(digits).and_then(|sk| sk.parse::<u32>().ok());
     let entry = match version {
         None => Err("its sort key is no key version".to_owned()),
-        Some(0) => text(item, TIME).map(|time| KeyEntry::Tombstone { time }),
+        Some(0) => {
+            text(item, TIME).map(|time| KeyEntry::Tombstone { time, tombstone: Tombstone::from_item(item) })
+        }
         Some(version) => decode(item, version).map(KeyEntry::Version),
     };
     entry.map_err(|reason| MalformedItem { key: describe_key(item), reason })

@@ -26,6 +26,7 @@
 
 mod calls;
 mod directory;
+mod erasure;
 mod error;
 mod group;
 mod item;
@@ -45,6 +46,7 @@ mod write;
 pub use blue_address as address;
 
 pub use calls::{Deadline, Deadlines};
+pub use erasure::{MAX_ERASED_KEYS, Tombstone};
 pub use error::{MalformedItem, StoreError, TableError};
 pub use group::{Appended, WriteRefusal};
 pub use item::{PayloadType, Revision, StoredRecord, SystemAttributes, WRITE_ID_LEN, check_size};
@@ -55,4 +57,4 @@ pub use scan::{ScanCursor, ScanPage, ScannedItem};
 pub use segments::{MalformedSegment, SegmentItem, SegmentPage};
 pub use size::MAX_ITEM_SIZE;
 pub use table::{Description, Examined, Table};
-pub use write::{GroupWrite, Put, RecordWrite};
+pub use write::{GroupWrite, Place, Put, RecordWrite};

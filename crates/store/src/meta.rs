@@ -1,13 +1,9 @@
 //! The item that says what a table is.
 
-use aws_sdk_dynamodb::{
-    operation::update_item::UpdateItemError,
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure::AllOld},
-};
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 
 use crate::{
     MalformedItem, StoreError, Table, TableError,
-    calls::{Answered, GaveUp, call},
     item::{Condition, Item, PK, SK, describe_key, integer, key, plain_text},
 };
 
@@ -84,6 +80,24 @@ impl Meta {
         })
     }
 
+    /// The change of META to one with this id of the table.
+    pub(crate) fn adoption(&self, table_id: Option<String>) -> Result<MetaUpdate, StoreError> {
+        let encoded = Self { table_id, ..self.clone() }.encode();
+        let mut condition = self.condition();
+        let expression = match encoded.get(TABLE_ID) {
+            Some(table_id) => {
+                if plain_text(&encoded, TABLE_ID).is_none() {
+                    let reason = format!("{TABLE_ID} is not visible ASCII");
+                    return Err(MalformedItem { key: describe_key(&encoded), reason }.into());
+                }
+                condition.values.insert(":table_id".to_owned(), table_id.clone());
+                "SET #table_id = :table_id"
+            }
+            None => "REMOVE #table_id",
+        };
+        Ok(MetaUpdate { expression, condition })
+    }
+
     /// The condition that META is this and nothing else.
     fn condition(&self) -> Condition {
         let mut condition = Condition::default();
@@ -103,50 +117,16 @@ impl Meta {
     }
 }
 
-impl Table {
-    /// Records in META that the table has this id, as a restored one has another, and gives back what META then says.
-    /// It is a conditional UpdateItem: META must still be what was read, `meta`.
-    ///
-    /// # Errors
-    /// [`TableError::MetaChanged`] if it is not, and nothing was written; [`StoreError::Malformed`] if the id is not
-    /// visible ASCII, which could not be read back; [`StoreError::OutcomeUnknown`]; else [`TableError`].
-    pub async fn adopt(&self, meta: &Meta, table_id: Option<String>) -> Result<Meta, TableError> {
-        let wanted = Meta { table_id, ..meta.clone() };
-        let encoded = wanted.encode();
-        Meta::decode(&self.name, &encoded)?;
-        let mut condition = meta.condition();
-        let update = match encoded.get(TABLE_ID) {
-            Some(table_id) => {
-                condition.values.insert(":table_id".to_owned(), table_id.clone());
-                "SET #table_id = :table_id"
-            }
-            None => "REMOVE #table_id",
-        };
-        let request = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(meta_key()))
-            .update_expression(update)
-            .condition_expression(condition.expression)
-            .set_expression_attribute_names(Some(condition.names))
-            .set_expression_attribute_values(Some(condition.values))
-            .return_values_on_condition_check_failure(AllOld);
-        let updated = call("UpdateItem", self.deadlines.start(), || request.clone().send()).await;
-        let Answered { answer, sent } = updated.map_err(GaveUp::of_write)?;
-        let found = match answer {
-            Ok(_) => return Ok(wanted),
-            Err(UpdateItemError::ConditionalCheckFailedException(failed)) => failed.item.unwrap_or_default(),
-            Err(error) => return Err(sent.write_failed(&self.name, error).into()),
-        };
-        // Ours, its answer lost, or somebody else's to the same end.
-        if Meta::decode(&self.name, &found).is_ok_and(|found| found == wanted) {
-            return Ok(wanted);
-        }
-        if sent.unanswered_before {
-            return Err(sent.unknown("META was changed again before it could be compared").into());
-        }
-        Err(TableError::MetaChanged { table: self.name.clone() })
+/// A change of META to what it says from now on, if it is still what was read.
+#[derive(Debug, Clone)]
+pub(crate) struct MetaUpdate {
+    expression: &'static str,
+    condition: Condition,
+}
+
+impl MetaUpdate {
+    pub(crate) fn in_transaction(&self, table: &Table) -> TransactWriteItem {
+        table.transact_update(meta_key(), self.expression, self.condition.clone())
     }
 }
 

@@ -3,7 +3,9 @@
 
 use aws_sdk_dynamodb::{
     operation::put_item::builders::PutItemFluentBuilder,
-    types::{ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem},
+    types::{
+        ConditionCheck, Delete, Put, ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, Update,
+    },
 };
 
 use crate::{
@@ -49,14 +51,39 @@ impl Table {
         TransactWriteItem::builder().delete(delete).build()
     }
 
+    /// Changes an existing item by `expression`, whose names and values the condition brings along.
+    pub(crate) fn transact_update(
+        &self,
+        key: Item,
+        expression: &str,
+        condition: Condition,
+    ) -> TransactWriteItem {
+        let update = Update::builder()
+            .table_name(&self.name)
+            .set_key(Some(key))
+            .update_expression(expression)
+            .set_expression_attribute_values(condition.values())
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(Some(condition.names))
+            .return_values_on_condition_check_failure(AllOld)
+            .build()
+            .expect("table, key and expression are set");
+        TransactWriteItem::builder().update(update).build()
+    }
+
     /// Writes nothing: the transaction fails unless there is no such item.
     pub(crate) fn transact_absent(&self, key: Item) -> TransactWriteItem {
-        let absent = Condition::absent();
+        self.transact_check(key, Condition::absent())
+    }
+
+    /// Writes nothing: the transaction fails unless the condition holds.
+    pub(crate) fn transact_check(&self, key: Item, condition: Condition) -> TransactWriteItem {
         let check = ConditionCheck::builder()
             .table_name(&self.name)
             .set_key(Some(key))
-            .condition_expression(absent.expression)
-            .set_expression_attribute_names(Some(absent.names))
+            .set_expression_attribute_values(condition.values())
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(Some(condition.names))
             .build()
             .expect("table, key and condition are set");
         TransactWriteItem::builder().condition_check(check).build()

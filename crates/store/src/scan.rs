@@ -3,12 +3,12 @@
 use blue_address::{Chain, Collection, Tenant};
 
 use crate::{
-    KeyItem, MalformedItem, Meta, SegmentItem, Store, StoreError, StoredRecord, TableError,
+    KeyItem, MalformedItem, Meta, Store, StoreError, StoredRecord, TableError, Tombstone,
     calls::{Deadline, ask},
     directory::{self, TENANTS},
     item::{self, Item, PK, SK, describe_key},
     keys::{KeyEntry, entry},
-    meta,
+    meta, segments,
 };
 
 /// What an item of the table is. Well-formed, but nothing of it is verified.
@@ -16,12 +16,12 @@ use crate::{
 pub enum ScannedItem {
     /// A record.
     Record(StoredRecord),
-    /// A segment of the audit log.
+    /// An item of a chain of the audit log. Whether it is a segment is not said: whoever verifies the chain reads it.
     Segment {
-        /// Its chain.
+        /// The chain that it lies in.
         chain: Chain,
-        /// The sequence of its first event.
-        first: u64,
+        /// The sequence that it lies at; none if its sort key is not one in twenty digits.
+        first: Option<u64>,
     },
     /// A version of a tenant's key.
     TenantKey {
@@ -36,6 +36,8 @@ pub enum ScannedItem {
         tenant: Tenant,
         /// When it was shredded, as the tombstone says it.
         time: String,
+        /// The whole; `None` if it is not as this store writes it.
+        tombstone: Option<Tombstone>,
     },
     /// A version of the audit key.
     AuditKey(KeyItem),
@@ -112,7 +114,7 @@ fn classify(table: &str, item: Item) -> ScannedItem {
     let [pk, sk] = [PK, SK].map(|name| item::text(&item, name).unwrap_or_default().to_owned());
     let known = match pk.split_once('#') {
         Some(("R", _)) => StoredRecord::from_item(item).map(ScannedItem::Record),
-        Some(("A", _)) => segment(item),
+        Some(("A", chain)) => segment(chain, &item, &sk),
         Some(("K", tenant)) => tenant_key(tenant, &item),
         Some(("S", "audit")) => audit_key(&item),
         Some(("C", tenant)) => collection(tenant, &item),
@@ -125,17 +127,16 @@ fn classify(table: &str, item: Item) -> ScannedItem {
     known.unwrap_or_else(ScannedItem::Malformed)
 }
 
-fn segment(item: Item) -> Result<ScannedItem, MalformedItem> {
-    let SegmentItem { chain, first, .. } =
-        SegmentItem::from_item(item).map_err(|malformed| malformed.source)?;
-    Ok(ScannedItem::Segment { chain, first })
+fn segment(chain: &str, item: &Item, sk: &str) -> Result<ScannedItem, MalformedItem> {
+    let chain = Chain::new(chain).map_err(|error| malformed(item, error))?;
+    Ok(ScannedItem::Segment { chain, first: segments::sequence(sk) })
 }
 
 fn tenant_key(tenant: &str, item: &Item) -> Result<ScannedItem, MalformedItem> {
     let tenant = Tenant::new(tenant).map_err(|error| malformed(item, error))?;
     Ok(match entry(item)? {
         KeyEntry::Version(key) => ScannedItem::TenantKey { tenant, key },
-        KeyEntry::Tombstone { time } => ScannedItem::Tombstone { tenant, time },
+        KeyEntry::Tombstone { time, tombstone } => ScannedItem::Tombstone { tenant, time, tombstone },
     })
 }
 

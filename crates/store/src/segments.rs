@@ -199,7 +199,7 @@ fn sort_key(first: u64) -> String {
 }
 
 /// The sequence that a sort key stands for.
-fn sequence(sk: &str) -> Option<u64> {
+pub(crate) fn sequence(sk: &str) -> Option<u64> {
     let digits = sk.len() == DIGITS && sk.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| sk.parse().ok()).flatten()
 }

@@ -1,11 +1,15 @@
-//! Writes of records, and what they expect.
+//! Writes, and what they expect.
+
+use std::fmt;
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
-use blue_address::{ItemAttributes, RecordPath};
+use blue_address::{ItemAttributes, RecordPath, Tenant};
 
 use crate::{
-    Revision, StoreError, StoredRecord, Table,
+    Current, KeyItems, Meta, Revision, StoreError, StoredRecord, Table, Tombstone,
+    erasure::Erasure,
     item::{self, Condition, Item, WRITE_ID_LEN},
+    meta::{self, MetaUpdate},
     size,
 };
 
@@ -31,20 +35,42 @@ pub enum Put<'a> {
     Replace(&'a Revision),
 }
 
-/// A conditional write of one record, encoded and checked: what [`Store::append_segment`](crate::Store::append_segment)
-/// does together with others. It can be sent as often as need be.
+/// What a write is of. No two writes of one transaction may be of the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// A record.
+    Record(RecordPath),
+    /// All keys of a tenant.
+    Keys(Tenant),
+    /// META.
+    Meta,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record(path) => path.fmt(f),
+            Self::Keys(tenant) => write!(f, "the keys of {tenant}"),
+            Self::Meta => f.write_str("META"),
+        }
+    }
+}
+
+/// A conditional write, encoded and checked: what [`Store::append_segment`](crate::Store::append_segment) does together
+/// with others. It can be sent as often as need be.
 #[derive(Debug, Clone)]
 pub struct GroupWrite {
-    path: RecordPath,
+    place: Place,
     action: Action,
-    condition: Condition,
     size: usize,
 }
 
 #[derive(Debug, Clone)]
 enum Action {
-    Put(Item),
-    Delete,
+    Put(Item, Condition),
+    Delete(Condition),
+    EraseKeys(Erasure),
+    Update(MetaUpdate),
 }
 
 impl GroupWrite {
@@ -57,37 +83,82 @@ impl GroupWrite {
     /// # Panics
     /// If the envelope is shorter than [`WRITE_ID_LEN`].
     pub fn put(write: RecordWrite, put: Put<'_>) -> Result<Self, StoreError> {
-        let path = write.path.clone();
-        let size = size::record_size(&path, write.version, &write.attributes, write.envelope.len());
+        let place = Place::Record(write.path.clone());
+        let size = size::record_size(&write.path, write.version, &write.attributes, write.envelope.len());
         let (item, condition) = encode(write, put)?;
-        Ok(Self { path, action: Action::Put(item), condition, size })
+        Ok(Self { place, action: Action::Put(item, condition), size })
     }
 
     /// Deletes a record if it is in exactly this state.
     #[must_use]
     pub fn delete(path: &RecordPath, expected: &Revision) -> Self {
         let size = size::record_key_size(path);
-        Self { path: path.clone(), action: Action::Delete, condition: expected.condition(), size }
+        Self { place: Place::Record(path.clone()), action: Action::Delete(expected.condition()), size }
     }
 
-    /// The record that it writes or deletes.
+    /// Puts a tombstone in place of all keys of a tenant: `found`, which must still be all of them. A tombstone that is
+    /// there already stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::TooManyKeys`] if they do not fit into one transaction with a segment.
+    pub fn erase_keys(tenant: &Tenant, found: &KeyItems, tombstone: &Tombstone) -> Result<Self, StoreError> {
+        let erasure = Erasure::new(tenant, found, tombstone)?;
+        let size = erasure.size();
+        Ok(Self { place: Place::Keys(tenant.clone()), action: Action::EraseKeys(erasure), size })
+    }
+
+    /// Records in META that the table has this id, as a restored one has another. META must still be `meta`, as it was
+    /// read; what else is in it, stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Malformed`] if the id is not visible ASCII, which could not be read back.
+    pub fn adopt(meta: &Meta, table_id: Option<String>) -> Result<Self, StoreError> {
+        let action = Action::Update(meta.adoption(table_id)?);
+        Ok(Self { place: Place::Meta, action, size: size::key_size(meta::PARTITION, meta::SORT_KEY) })
+    }
+
+    /// What it writes.
     #[must_use]
-    pub fn path(&self) -> &RecordPath {
-        &self.path
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
-    /// What it adds to a request, in bytes as DynamoDB counts those of an item: the item, or the key of the one to be
-    /// deleted.
+    /// How many parts of a transaction it is.
+    #[must_use]
+    pub fn parts(&self) -> usize {
+        match &self.action {
+            Action::EraseKeys(erasure) => erasure.parts(),
+            Action::Put(..) | Action::Delete(_) | Action::Update(_) => 1,
+        }
+    }
+
+    /// What it adds to a request, in bytes as DynamoDB counts those of an item: the items that it puts, and the keys of
+    /// those that it deletes or changes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// As a part of a transaction.
-    pub(crate) fn in_transaction(&self, table: &Table) -> TransactWriteItem {
-        match &self.action {
-            Action::Put(item) => table.transact_put(item.clone(), self.condition.clone()),
-            Action::Delete => table.transact_delete(item::record_key(&self.path), self.condition.clone()),
+    /// As [`Self::parts`] parts of a transaction.
+    pub(crate) fn in_transaction(&self, table: &Table, parts: &mut Vec<TransactWriteItem>) {
+        match (&self.action, &self.place) {
+            (Action::Put(item, condition), _) => {
+                parts.push(table.transact_put(item.clone(), condition.clone()));
+            }
+            (Action::Delete(condition), Place::Record(path)) => {
+                parts.push(table.transact_delete(item::record_key(path), condition.clone()));
+            }
+            (Action::EraseKeys(erasure), _) => erasure.in_transaction(table, parts),
+            (Action::Update(update), _) => parts.push(update.in_transaction(table)),
+            (Action::Delete(_), _) => unreachable!("only records are deleted one by one"),
+        }
+    }
+
+    /// What was found where this write expected something else; none but records are told of.
+    pub(crate) fn found(&self, item: Option<Item>) -> Option<Current> {
+        match &self.place {
+            Place::Record(path) => Current::found(path, item),
+            Place::Keys(_) | Place::Meta => None,
         }
     }
 }

@@ -21,6 +21,7 @@ pub(super) struct Group<L: SegmentLog> {
     places: HashSet<String>,
     events_len: usize,
     request_len: usize,
+    parts: usize,
 }
 
 /// Why a submission is not of a group.
@@ -33,7 +34,7 @@ pub(super) enum NotAdmitted {
 
 impl<L: SegmentLog> Group<L> {
     pub(super) fn new() -> Self {
-        Self { members: Vec::new(), places: HashSet::new(), events_len: 0, request_len: 0 }
+        Self { members: Vec::new(), places: HashSet::new(), events_len: 0, request_len: 0, parts: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -45,9 +46,8 @@ impl<L: SegmentLog> Group<L> {
         let events_len = self.events_len + submission.events_len;
         let write_len = submission.write.as_ref().map_or(0, JoinedWrite::size);
         let request_len = self.request_len + submission.events_len + write_len;
-        let full = events_len > MAX_SEGMENT_LEN
-            || request_len > MAX_REQUEST_LEN
-            || (submission.write.is_some() && self.places.len() == MAX_GROUP_WRITES);
+        let parts = self.parts + submission.write.as_ref().map_or(0, JoinedWrite::parts);
+        let full = events_len > MAX_SEGMENT_LEN || request_len > MAX_REQUEST_LEN || parts > MAX_GROUP_WRITES;
         if full && !self.is_empty() {
             return Err((submission, NotAdmitted::Full));
         }
@@ -56,7 +56,7 @@ impl<L: SegmentLog> Group<L> {
         {
             return Err((submission, NotAdmitted::SamePlace));
         }
-        (self.events_len, self.request_len) = (events_len, request_len);
+        (self.events_len, self.request_len, self.parts) = (events_len, request_len, parts);
         self.members.push(submission);
         Ok(())
     }

@@ -45,7 +45,7 @@ pub struct AppenderConfig {
 
 impl Default for AppenderConfig {
     fn default() -> Self {
-        Self { waiting_kib: 65_536, attempt: Duration::from_secs(5), look_again: Duration::from_secs(30) }
+        Self { waiting_kib: 65_536, attempt: Duration::from_secs(5), look_again: Duration::from_secs(1) }
     }
 }
 
@@ -198,6 +198,12 @@ impl<L: SegmentLog> Appender<L> {
     #[must_use]
     pub fn head(&self) -> Option<Head> {
         *self.head.borrow()
+    }
+
+    /// The same, and every change of it, for as long as this appender or a clone of it is there.
+    #[must_use]
+    pub fn watch_head(&self) -> watch::Receiver<Option<Head>> {
+        self.head.clone()
     }
 
     /// Does a write together with the events that tell of it, or neither.

@@ -3,9 +3,9 @@
 mod finding;
 mod text;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use blue_address::{Chain, Namespace};
+use blue_address::{Chain, Namespace, Tenant};
 use data_encoding::HEXLOWER;
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use time::OffsetDateTime;
@@ -34,6 +34,8 @@ pub struct Report {
     pub chains: Vec<ChainReport>,
     /// How far the log is known now. A chain that has findings stays where it was trusted before, or at its beginning.
     pub reached: Baseline,
+    /// The tenants that were shredded by what was read, and when: the first time, if it was done again.
+    pub shredded: BTreeMap<Tenant, OffsetDateTime>,
 }
 
 /// How far one chain was followed.

@@ -1,12 +1,13 @@
 //! One chain against what was known of it.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc};
 
-use blue_address::Chain;
+use blue_address::{Chain, Namespace, Tenant};
+use time::OffsetDateTime;
 
 use super::{
-    ChainReader, Checks, Observer, ReadSegment, Start, Step, VerifyError,
-    opened::{NamesNoChain, REGISTRY, opened_chain},
+    ChainReader, Checks, Observer, ReadSegment, Start, Step, VerifyError, note_first,
+    opened::{NamesNoChain, REGISTRY, opened_chain, shredded_tenant},
 };
 use crate::{
     ChainReport, Class, CryptoAuditEvent, Finding, Findings, GENESIS, Head, SegmentSource, Sequences,
@@ -35,6 +36,7 @@ pub(super) struct Outcome {
     pub(super) reached: Head,
     /// The chains that it says were opened, if it is the registry.
     pub(super) opened: Vec<Chain>,
+    pub(super) shredded: BTreeMap<Tenant, OffsetDateTime>,
 }
 
 impl Task {
@@ -77,6 +79,7 @@ impl Task {
             Step::Segment(segment) => segment,
         };
         walk.count(segment.events());
+        walk.note_shredded(&self.checks.namespace, segment.events());
         if let Some(observer) = &self.observer {
             observer.segment(&self.chain, segment.events());
         }
@@ -162,7 +165,7 @@ impl Task {
     }
 
     fn outcome(self, reader: &ChainReader, walk: Walk) -> Outcome {
-        let Walk { mut report, findings, forked: _, opened } = walk;
+        let Walk { mut report, findings, forked: _, opened, shredded } = walk;
         let (next, head) = reader.end();
         report.next = next;
         report.head = head.filter(|_| next > 0);
@@ -173,7 +176,7 @@ impl Task {
             Some(hash) if findings.count() == 0 => Head { next, hash },
             _ => self.trusted.unwrap_or(nothing),
         };
-        Outcome { report, findings, reached, opened }
+        Outcome { report, findings, reached, opened, shredded }
     }
 }
 
@@ -191,6 +194,7 @@ struct Walk {
     /// Whether a fork was found.
     forked: bool,
     opened: Vec<Chain>,
+    shredded: BTreeMap<Tenant, OffsetDateTime>,
 }
 
 impl Walk {
@@ -208,7 +212,21 @@ impl Walk {
             bytes: 0,
             findings: 0,
         };
-        Self { report, findings: Findings::up_to(task.listed_findings), forked: false, opened: Vec::new() }
+        Self {
+            report,
+            findings: Findings::up_to(task.listed_findings),
+            forked: false,
+            opened: Vec::new(),
+            shredded: BTreeMap::new(),
+        }
+    }
+
+    fn note_shredded(&mut self, namespace: &Namespace, events: &[CryptoAuditEvent]) {
+        for event in events {
+            if let Some(tenant) = shredded_tenant(namespace, event) {
+                note_first(&mut self.shredded, tenant, event.details().timestamp);
+            }
+        }
     }
 
     fn count(&mut self, events: &[CryptoAuditEvent]) {

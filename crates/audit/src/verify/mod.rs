@@ -13,7 +13,7 @@ mod reader;
 
 use std::{collections::BTreeMap, fmt, num::NonZeroUsize, sync::Arc, thread, time::Instant};
 
-use blue_address::{Chain, Namespace};
+use blue_address::{Chain, Namespace, Tenant};
 use time::{Duration, OffsetDateTime, UtcOffset};
 use tokio::task::{JoinError, JoinSet};
 
@@ -152,7 +152,7 @@ pub async fn verify(source: Arc<dyn SegmentSource>, options: &VerifyOptions) -> 
     let mut outcomes = verify_chains(&source, options).await?;
     outcomes.sort_by(|a, b| a.report.chain.cmp(&b.report.chain));
 
-    let (mut chains, mut reached) = (Vec::new(), BTreeMap::new());
+    let (mut chains, mut reached, mut shredded) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
     for outcome in outcomes {
         // That these two are not there yet is no knowledge.
         if outcome.reached.next > 0 || ![MAIN, opened::REGISTRY].contains(&outcome.report.chain.as_str()) {
@@ -162,6 +162,9 @@ pub async fn verify(source: Arc<dyn SegmentSource>, options: &VerifyOptions) -> 
             chains.push(outcome.report);
         }
         findings.append(outcome.findings);
+        for (tenant, time) in outcome.shredded {
+            note_first(&mut shredded, tenant, time);
+        }
     }
     Ok(Report {
         namespace: options.namespace.clone(),
@@ -172,7 +175,14 @@ pub async fn verify(source: Arc<dyn SegmentSource>, options: &VerifyOptions) -> 
         findings,
         chains,
         reached: Baseline { chains: reached, time: started, table_id: options.table_id.clone() },
+        shredded,
     })
+}
+
+/// Notes when a tenant was shredded, unless it was so before.
+fn note_first(shredded: &mut BTreeMap<Tenant, OffsetDateTime>, tenant: Tenant, time: OffsetDateTime) {
+    let first = shredded.entry(tenant).or_insert(time);
+    *first = time.min(*first);
 }
 
 fn clock_finding(options: &VerifyOptions, now: OffsetDateTime) -> Option<Finding> {

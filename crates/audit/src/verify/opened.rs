@@ -1,8 +1,8 @@
-//! Which chain an event of the registry opens.
+//! Which chain an event of the registry opens, and which tenant one was shredded.
 
-use blue_address::{Chain, Namespace};
+use blue_address::{Chain, Namespace, Tenant};
 
-use crate::{CryptoAuditEvent, CryptoOp, Outcome, chain_resource, resource_parts};
+use crate::{CryptoAuditEvent, CryptoOp, Outcome, chain_resource, resource_parts, tenant_resource};
 
 /// The chain `registry`, whose events name the chains that were opened.
 pub(super) const REGISTRY: &str = "registry";
@@ -28,6 +28,16 @@ fn parse_chain_resource(namespace: &Namespace, resource: &str) -> Option<Chain> 
     let chain = Chain::new(resource_parts(resource)?.last()?).ok()?;
     // Written again it has to be the same: that judges the namespace, and that there is one spelling only.
     (chain_resource(namespace, &chain) == resource).then_some(chain)
+}
+
+/// The tenant that was shredded by what an event tells of.
+pub(super) fn shredded_tenant(namespace: &Namespace, event: &CryptoAuditEvent) -> Option<Tenant> {
+    let details = event.details();
+    if (details.operation, details.outcome) != (CryptoOp::Shred, Outcome::Success) {
+        return None;
+    }
+    let tenant = Tenant::new(resource_parts(&details.resource)?.last()?).ok()?;
+    (tenant_resource(namespace, &tenant) == details.resource).then_some(tenant)
 }
 
 #[cfg(test)]
@@ -97,5 +107,21 @@ mod tests {
         assert_eq!(opened(CryptoOp::OpenChain, Outcome::Failure, resource), Ok(None));
         assert_eq!(opened(CryptoOp::Adopt, Outcome::Success, resource), Ok(None));
         assert_eq!(opened(CryptoOp::OpenChain, Outcome::Success, "bes:prod/alice"), Err(NamesNoChain));
+    }
+    #[test]
+    fn only_a_tenant_that_was_shredded_is_named() {
+        let shredded = |operation, outcome, resource: &str| {
+            let details = Details { operation, outcome, resource: resource.into(), ..Details::now() };
+            shredded_tenant(&prod(), &details.link("main", 0, GENESIS))
+        };
+        let alice = Tenant::new("a/lice".replace('/', ",")).unwrap();
+        assert_eq!(shredded(CryptoOp::Shred, Outcome::Success, "bes:prod/a%2Clice"), Some(alice));
+        assert_eq!(shredded(CryptoOp::Shred, Outcome::Denied, "bes:prod/a%2Clice"), None);
+        assert_eq!(shredded(CryptoOp::Delete, Outcome::Success, "bes:prod/a%2Clice"), None);
+        for bad in
+            ["bes:prod", "bes:test/alice", "bes:prod/alice/inbox", "bes:prod/%23audit", "bes:prod/a,lice"]
+        {
+            assert_eq!(shredded(CryptoOp::Shred, Outcome::Success, bad), None, "{bad}");
+        }
     }
 }

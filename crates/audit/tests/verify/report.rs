@@ -57,6 +57,7 @@ fn example() -> Report {
         findings,
         chains: vec![main, gone],
         reached: Baseline { chains: [].into(), time, table_id: None },
+        shredded: [].into(),
     }
 }
 

@@ -47,6 +47,7 @@ impl Trail {
             store,
             appender: start(&chain),
             recorder,
+            keys: keys.clone(),
             leases: Leases::default(),
         });
         if config.chain == ChainPolicy::PerWriter {

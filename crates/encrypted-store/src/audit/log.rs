@@ -16,12 +16,16 @@ pub(crate) struct TableLog {
     pub(crate) deadlines: Deadlines,
 }
 
-/// A write of a record, on its way into a group.
+/// A write, on its way into a group.
 pub(crate) struct Joined(pub(crate) GroupWrite);
 
 impl JoinedWrite for Joined {
     fn place(&self) -> String {
-        self.0.path().to_string()
+        self.0.place().to_string()
+    }
+
+    fn parts(&self) -> usize {
+        self.0.parts()
     }
 
     fn size(&self) -> usize {

@@ -1,10 +1,12 @@
 //! The audit log of a store: what is recorded, when, and who waits for it.
 
 mod deep;
+mod erasure;
 mod event;
 mod keys;
 mod lease;
 mod log;
+mod metrics;
 mod provider;
 mod reader;
 mod trace;
@@ -20,6 +22,7 @@ pub(crate) use self::{
     trail::{Changed, Opened, RecordChange, Trail, Unrecorded},
 };
 pub use self::{
+    metrics::verification_did_not_run,
     reader::{AuditLog, AuditLogError},
     trace::{NotATraceparent, TraceContext},
 };

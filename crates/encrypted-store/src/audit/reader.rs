@@ -1,6 +1,6 @@
 //! Reading the audit log of a store, and writing nothing.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
 use blue_address::{Chain, Namespace};
 use blue_audit::{
@@ -11,8 +11,16 @@ use blue_envelope::KekId;
 use blue_keys::{KeyContext, KeyOwner, KeyProvider, WrappedKek};
 use blue_store::{Deadlines, KeyPartition, Store, StoreError, TableError};
 
-use super::{keys::audit_key, log::TableLog};
+use super::{
+    Trail,
+    keys::audit_key,
+    log::TableLog,
+    metrics::{self, verification_did_not_run},
+};
 use crate::OpenError;
+
+/// How long a deep verification waits for events.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The audit log of one table, opened to be read: no key is made and no event recorded, so that rights to read suffice.
 ///
@@ -25,6 +33,7 @@ pub struct AuditLog {
     log: Arc<TableLog>,
     keys: Option<AuditKeys>,
     table_id: Option<String>,
+    pub(super) patience: Duration,
 }
 
 /// Why the audit log and the table were not held against each other. It says nothing about either.
@@ -43,6 +52,14 @@ pub enum AuditLogError {
 }
 
 impl AuditLog {
+    /// The log that a process writes, to be read with the keys that it has.
+    pub(super) fn of(trail: &Trail, table_id: Option<String>) -> Self {
+        let Trail { namespace, store, deadlines, keys, .. } = trail;
+        let log = Arc::new(TableLog { store: store.clone(), deadlines: *deadlines });
+        let (namespace, store, keys) = (namespace.clone(), store.clone(), Some(keys.clone()));
+        Self { namespace, store, deadlines: *deadlines, log, keys, table_id, patience: PATIENCE }
+    }
+
     pub(crate) async fn open(
         store: Arc<Store>,
         namespace: Namespace,
@@ -51,17 +68,29 @@ impl AuditLog {
         table_id: Option<String>,
     ) -> Result<Self, OpenError> {
         let log = Arc::new(TableLog { store: store.clone(), deadlines });
-        let mut this = Self { namespace, store, deadlines, log, keys: None, table_id };
+        let mut this = Self { namespace, store, deadlines, log, keys: None, table_id, patience: PATIENCE };
         if let Some(provider) = provider {
             this.keys = this.unwrap_keys(provider.as_ref()).await?;
         }
         Ok(this)
     }
 
+    /// How long a deep verification waits for an event that may be on its way, before it says that none tells of a record or
+    /// a key. Writers that record buffered keep events in memory until they are appended. Default: 30 s, spent only where
+    /// something is not told of. Where all writers record strictly, none is needed.
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
     /// The namespace of the store.
     #[must_use]
     pub fn namespace(&self) -> &Namespace {
         &self.namespace
+    }
+
+    pub(super) fn audit_keys(&self) -> Option<&AuditKeys> {
+        self.keys.as_ref()
     }
 
     /// Whether the audit keys are at hand, so that MACs are checked.
@@ -85,11 +114,22 @@ impl AuditLog {
         }
     }
 
-    /// Verifies the log.
+    /// Verifies the log. What was found is logged at error level, and counted by the metrics `bes.audit.verifications` and
+    /// `bes.audit.discontinuities`.
     ///
     /// # Errors
     /// [`VerifyError`] if it could not be read. What is wrong with it is in the report.
     pub async fn verify(&self, options: &VerifyOptions) -> Result<Report, VerifyError> {
+        let report = self.look(options).await;
+        match &report {
+            Ok(report) => metrics::verified(report),
+            Err(_) => verification_did_not_run(&self.namespace),
+        }
+        report
+    }
+
+    /// Verifies the log, as a part of something else.
+    pub(super) async fn look(&self, options: &VerifyOptions) -> Result<Report, VerifyError> {
         verify(self.source(), options).await
     }
 
@@ -101,7 +141,7 @@ impl AuditLog {
     }
 
     /// What a verification reached, to be signed and kept outside the table. Tenants that `before` knows to be shredded
-    /// stay so.
+    /// stay so, with the time that it gives.
     ///
     /// # Errors
     /// [`CheckpointError`] for what no checkpoint can say.
@@ -110,7 +150,8 @@ impl AuditLog {
         report: &Report,
         before: Option<&Checkpoint>,
     ) -> Result<Checkpoint, CheckpointError> {
-        let shredded = before.map_or_else(BTreeMap::new, |before| before.shredded().clone());
+        let mut shredded = report.shredded.clone();
+        shredded.extend(before.iter().flat_map(|before| before.shredded().clone()));
         Checkpoint::of(self.namespace.clone(), report.reached.clone(), shredded)
     }
 

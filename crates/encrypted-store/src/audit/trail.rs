@@ -6,7 +6,7 @@ use std::{
 };
 
 use blue_address::{Namespace, RecordPath};
-use blue_audit::{AppendError, Appender, Committed, CryptoOp, Details, collection_resource};
+use blue_audit::{AppendError, Appender, AuditKeys, Committed, CryptoOp, Details, collection_resource};
 use blue_envelope::KekId;
 use blue_store::{
     Current, Deadline, Deadlines, DeleteOutcome, GroupWrite, Put, PutOutcome, RecordWrite, Revision, Store,
@@ -18,7 +18,7 @@ use super::{
     lease::{Lease, Leases, whole_seconds},
     log::{Joined, TableLog},
 };
-use crate::{AuditUnavailable, errors::store_error};
+use crate::{AuditLog, AuditUnavailable, checkpoints::Checkpoints, errors::store_error};
 
 /// Records what is done with keys.
 pub(crate) struct Trail {
@@ -28,6 +28,7 @@ pub(crate) struct Trail {
     pub(super) store: Arc<Store>,
     pub(super) appender: Appender<TableLog>,
     pub(super) recorder: Recorder,
+    pub(super) keys: AuditKeys,
     pub(super) leases: Leases,
 }
 
@@ -161,6 +162,12 @@ impl Trail {
         }
     }
 
+    /// Makes checkpoints from now on, until the last handle of this store is dropped.
+    pub(crate) fn keep(&self, checkpoints: Checkpoints, table_id: Option<String>) {
+        let (chain, head) = (self.appender.chain().clone(), self.appender.watch_head());
+        tokio::spawn(checkpoints.run(AuditLog::of(self, table_id), chain, head));
+    }
+
     /// Returns once everything that was recorded is durable.
     pub(crate) async fn flush(&self) -> Result<(), AuditUnavailable> {
         Ok(self.appender.flush(at(self.deadlines.start())).await?)
@@ -211,7 +218,7 @@ impl Trail {
 }
 
 /// What lies in the way of the segment lies in the way of the record: they are one request.
-fn unrecorded(error: AppendError) -> Unrecorded {
+pub(super) fn unrecorded(error: AppendError) -> Unrecorded {
     match (&error, store_error(&error)) {
         (AppendError::Failed { .. } | AppendError::Deadline { .. }, Some(store)) => {
             Unrecorded::Store(not_done(store.clone()))
@@ -234,6 +241,6 @@ fn lost(error: &AppendError) {
     tracing::error!(%error, source = ?std::error::Error::source(error), "an event was not recorded");
 }
 
-fn at(deadline: Deadline) -> Instant {
+pub(super) fn at(deadline: Deadline) -> Instant {
     Instant::now() + deadline.remaining()
 }

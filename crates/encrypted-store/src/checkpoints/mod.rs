@@ -2,6 +2,7 @@
 //!
 //! - [`create_signing_key`], [`open_signing_key`]: the key that signs them, in a file.
 //! - [`FileSink`], [`LogSink`], [`CommandSink`]: where signed checkpoints are delivered.
+//! - [`Checkpoints`]: those that a process makes while it writes.
 //! - [`TrustedCheckpoints`]: a file of them, read back: every signature verified, and no checkpoint behind the one before.
 //!
 //! A checkpoint shows later that a chain was cut short or written anew, but only if whoever can write the table could not
@@ -13,12 +14,14 @@ mod file;
 mod fixtures;
 mod key_file;
 mod log;
+mod periodic;
 mod trusted;
 
 pub use command::{CommandError, CommandSink};
 pub use file::FileSink;
 pub use key_file::{SigningKeyError, create_signing_key, open_signing_key};
 pub use log::LogSink;
+pub use periodic::{Checkpoints, NotPublished};
 pub use trusted::{TrustedCheckpoints, TrustedCheckpointsError};
 
 use std::{fs, io, path::Path};

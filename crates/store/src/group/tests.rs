@@ -178,3 +178,33 @@ async fn without_credentials_it_is_denied_and_without_them_for_a_moment_not_done
         assert!(matches!(later, Appended::NotDone(StoreError::Unavailable { .. })), "{later:?}");
     }
 }
+
+#[test]
+fn what_is_in_the_way_of_one_part_of_a_write_is_in_the_way_of_that_write() {
+    let mut writes = writes(2);
+    let tenant = blue_address::Tenant::new("alice").unwrap();
+    let tombstone =
+        crate::Tombstone { time: "now".to_owned(), kek_ids: vec![], mac: [7; 32], audit_kek_id: [8; 16] };
+    let erasure = GroupWrite::erase_keys(&tenant, &crate::KeyItems::default(), &tombstone).unwrap();
+    assert_eq!(erasure.parts(), 2);
+    writes.insert(1, erasure);
+    let judged = |codes: [&str; 5]| {
+        let reasons = codes.iter().map(|code| reason(code)).collect();
+        ended(super::judge(reasons, &writes.iter().collect::<Vec<_>>()))
+    };
+    const FAILED: &str = "ConditionalCheckFailed";
+    for (codes, refused, busy) in [
+        (["None", "None", FAILED, "None", "None"], 1, false),
+        (["None", "None", "None", FAILED, "None"], 1, false),
+        (["None", "None", "TransactionConflict", FAILED, "None"], 1, false),
+        (["None", "None", FAILED, "TransactionConflict", "None"], 1, false),
+        (["None", "None", "None", "TransactionConflict", "None"], 1, true),
+        (["None", "None", "None", "None", FAILED], 2, false),
+        (["None", FAILED, "None", "None", "None"], 0, false),
+    ] {
+        let Appended::Refused(refusals) = judged(codes) else { panic!("{codes:?}") };
+        let [(position, refusal)] = &refusals[..] else { panic!("{codes:?}: {refusals:?}") };
+        assert_eq!((*position, matches!(refusal, WriteRefusal::Busy(_))), (refused, busy), "{codes:?}");
+    }
+    assert!(matches!(judged(["None", "None", "None", "AccessDenied", "None"]), Appended::Failed(_)));
+}

@@ -3,18 +3,26 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use blue_address::{Chain, Collection, Kind, RecordId, RecordPath, Tenant};
 use blue_audit::{
-    Class, CryptoAuditEvent, CryptoOp, Finding, Observer, Outcome, RecordLedger, RecordState, Report,
-    VerifyOptions, kek_resource, resource, resource_parts,
+    Class, CryptoAuditEvent, CryptoOp, Details, Finding, Observer, Outcome, RecordLedger, RecordState,
+    Report, Start, Step, VerifyOptions, chain_resource, kek_resource, resource, resource_parts,
 };
 use blue_envelope::Envelope;
 use blue_store::{Current, ScannedItem, StoredRecord};
 use futures::{StreamExt, TryStreamExt, stream};
+use tokio::time::sleep;
 
-use super::{AuditLog, AuditLogError};
+mod keys;
+
+use self::keys::{KeysInUse, Untold};
+use super::{
+    AuditLog, AuditLogError,
+    metrics::{self, verification_did_not_run},
+};
 
 /// In how many parts the table is read at once.
 const PARTS: u32 = 4;
@@ -25,12 +33,17 @@ const LOOKS: usize = 16;
 /// How often a record that changes meanwhile is looked at again.
 const ROUNDS: u32 = 20;
 
+/// How long to wait before looking again for events that may be on their way.
+const POLL: Duration = Duration::from_millis(500);
+
 /// What the events of the log come to.
 #[derive(Default)]
 struct Told {
     records: RecordLedger,
     /// The resources of all KEKs that were generated.
     keks: HashSet<String>,
+    /// The resources of all tenants that were shredded.
+    shredded: HashSet<String>,
     /// For each chain, the sequence behind the last event that was taken in. From a baseline on, the segment that it ends
     /// in is read once more, and the ledger forgets what is written and followed: the same event must not come again.
     heard: HashMap<Chain, u64>,
@@ -55,8 +68,14 @@ impl Observer for Listener {
         for event in events.iter().filter(|event| event.sequence() >= heard) {
             told.records.note(event);
             let details = event.details();
-            if (details.operation, details.outcome) == (CryptoOp::GenerateKek, Outcome::Success) {
-                told.keks.insert(details.resource.clone());
+            match (details.operation, details.outcome) {
+                (CryptoOp::GenerateKek, Outcome::Success) => {
+                    told.keks.insert(details.resource.clone());
+                }
+                (CryptoOp::Shred, Outcome::Success) => {
+                    told.shredded.insert(details.resource.clone());
+                }
+                _ => {}
             }
         }
         if let Some(last) = events.last() {
@@ -101,13 +120,17 @@ struct Scanned {
     /// How many records lie there that the log says should.
     expected: usize,
     suspects: Vec<RecordPath>,
+    untold: Vec<Untold>,
     findings: Vec<Finding>,
+    keys: KeysInUse,
+    /// The chains that the log does not name.
+    unnamed: HashSet<Chain>,
 }
 
 impl AuditLog {
     /// Verifies the whole log, then holds every record of the table against its last event, and every key against the
     /// event of its making. What differs is looked at again, record and log both, before it is reported, so writers may
-    /// go on meanwhile.
+    /// go on meanwhile; and what no event tells of, until the log's patience ends ([`Self::patience`]).
     ///
     /// It needs about 100 bytes of memory for each record that the log names. Events that were lost because writes were
     /// recorded buffered when a process crashed show up as records that no event tells of.
@@ -115,16 +138,28 @@ impl AuditLog {
     /// # Errors
     /// [`AuditLogError`] if log or table could not be read. What is wrong with them is in the report.
     pub async fn verify_deep(&self, options: &VerifyOptions) -> Result<Report, AuditLogError> {
+        let report = self.look_deep(options).await;
+        match &report {
+            Ok(report) => metrics::verified(report),
+            Err(_) => verification_did_not_run(&self.namespace),
+        }
+        report
+    }
+
+    async fn look_deep(&self, options: &VerifyOptions) -> Result<Report, AuditLogError> {
         let next = options.observer.clone();
         let listener = Arc::new(Listener { told: Mutex::default(), next });
         let options = VerifyOptions { full: true, observer: Some(listener.clone()), ..options.clone() };
-        let mut report = self.verify(&options).await?;
+        let mut report = self.look(&options).await?;
         let mut scanned = self.scan(&listener, &report).await?;
         if scanned.expected < listener.told().records.expected() {
             self.find_missing(&listener, &options, &mut scanned).await?;
         }
-        let mut findings = scanned.findings;
-        findings.extend(self.look_again(&listener, scanned.suspects, &options, &report).await?);
+        let Scanned { suspects, untold, mut findings, keys, unnamed, .. } = scanned;
+        findings.extend(self.missing_keys(keys).await?);
+        findings.extend(self.undone_shreds(&listener).await?);
+        findings.extend(self.unregistered(unnamed).await?);
+        findings.extend(self.look_again(&listener, suspects, untold, &options, &report).await?);
         for finding in findings {
             listener.finding(&finding);
             report.findings.add(finding);
@@ -139,7 +174,10 @@ impl AuditLog {
         Ok(parts.into_iter().fold(Scanned::default(), |mut all, part| {
             all.expected += part.expected;
             all.suspects.extend(part.suspects);
+            all.untold.extend(part.untold);
             all.findings.extend(part.findings);
+            all.keys.add(part.keys);
+            all.unnamed.extend(part.unnamed);
             all
         }))
     }
@@ -155,7 +193,7 @@ impl AuditLog {
         loop {
             let page = self.store.scan(part, PARTS, from.as_ref(), self.deadlines.start()).await?;
             for item in page.items {
-                self.judge(item, listener, report, &mut scanned).await?;
+                self.judge(item, listener, report, &mut scanned);
             }
             match page.next {
                 Some(next) => from = Some(next),
@@ -164,37 +202,32 @@ impl AuditLog {
         }
     }
 
-    async fn judge(
-        &self,
-        item: ScannedItem,
-        listener: &Listener,
-        report: &Report,
-        scanned: &mut Scanned,
-    ) -> Result<(), AuditLogError> {
+    fn judge(&self, item: ScannedItem, listener: &Listener, report: &Report, scanned: &mut Scanned) {
         match item {
             ScannedItem::Record(record) => {
                 let (name, told) = (self.name(&record.path), listener.told());
                 scanned.expected += usize::from(told.records.expects(&name));
+                scanned.keys.used_by(&record, |tenant, kek_id| {
+                    told.keks.contains(&kek_resource(&self.namespace, Some(tenant), kek_id))
+                });
                 if told.records.judge(&name, Some(state(&record))).is_some() {
                     scanned.suspects.push(record.path);
                 }
             }
             ScannedItem::TenantKey { tenant, key } => {
+                scanned.keys.stored(&tenant, &key);
                 let name = kek_resource(&self.namespace, Some(&tenant), &key.kek_id);
-                if !listener.told().keks.contains(&name) && !self.told_later(&name, report).await? {
-                    let what = format!("no event tells of the making of version {} of this key", key.version);
-                    scanned
-                        .findings
-                        .push(Finding { resource: Some(name), ..Finding::new(Class::KeyItem, what) });
+                let what = format!("no event tells of the making of version {} of this key", key.version);
+                let untold = Untold { event: CryptoOp::GenerateKek, resource: name, what };
+                if !untold.is_told(&listener.told()) {
+                    scanned.untold.push(untold);
                 }
             }
-            ScannedItem::Segment { chain, first } => {
+            // What is no segment in a chain that was read, the reading found.
+            ScannedItem::Segment { chain, .. } => {
                 let known = report.chains.iter().any(|read| read.chain == chain);
-                if !known && !self.is_beginning(&chain, first).await? {
-                    let what = format!("the chain {chain} holds events, and the registry does not name it");
-                    scanned
-                        .findings
-                        .push(Finding { chain: Some(chain), ..Finding::new(Class::Foreign, what) });
+                if !known {
+                    scanned.unnamed.insert(chain);
                 }
             }
             ScannedItem::Malformed(item) => {
@@ -204,39 +237,60 @@ impl AuditLog {
                 let what = format!("the item {pk:?} {sk:?} is none of this store's");
                 scanned.findings.push(Finding::new(Class::Foreign, what));
             }
+            ScannedItem::Tombstone { tenant, time: _, tombstone } => {
+                scanned.keys.erased(&tenant);
+                match self.judge_tombstone(&tenant, tombstone.as_ref()) {
+                    Err(finding) => scanned.findings.push(finding),
+                    Ok(untold) if untold.is_told(&listener.told()) => {}
+                    Ok(untold) => scanned.untold.push(untold),
+                }
+            }
             // The audit key vouches for the log, not the log for it.
-            ScannedItem::AuditKey(_)
-            | ScannedItem::Tombstone { .. }
-            | ScannedItem::Directory { .. }
-            | ScannedItem::Meta(_) => {}
+            ScannedItem::AuditKey(_) | ScannedItem::Directory { .. } | ScannedItem::Meta(_) => {}
         }
-        Ok(())
     }
 
-    /// Whether an event that was appended after the log was read tells of the making of a key.
-    async fn told_later(&self, kek: &str, report: &Report) -> Result<bool, AuditLogError> {
-        let listener = Arc::new(Listener { told: Mutex::default(), next: None });
-        let options = VerifyOptions {
-            trusted: Some(report.reached.clone()),
-            observer: Some(listener.clone()),
-            ..self.options()
-        };
-        self.verify(&options).await?;
-        let told = listener.told().keks.contains(kek);
-        Ok(told)
-    }
-
-    /// Whether a chain that the registry does not name is only just being opened, or was registered meanwhile: its own
-    /// first event comes before the registry's.
-    async fn is_beginning(&self, chain: &Chain, first: u64) -> Result<bool, AuditLogError> {
-        if first == 0 {
-            let last = self.store.last_segment(chain, None, self.deadlines.start()).await?;
-            if last.is_some_and(|last| last.is_ok_and(|segment| segment.first == 0 && segment.count == 1)) {
-                return Ok(true);
+    /// Whether a chain that the registry does not name is only just being opened: its own first event comes before the
+    /// registry's. So it is sound, and has that one event; it stays so if its process ended in between.
+    async fn is_beginning(&self, chain: &Chain) -> Result<bool, AuditLogError> {
+        let mut reader = self.read(chain.clone(), Start::Beginning);
+        let mut opened = 0;
+        while let Some(step) = reader.next().await? {
+            let Step::Segment(segment) = step else {
+                opened = 0;
+                break;
+            };
+            let opens = |event: &CryptoAuditEvent| {
+                let Details { operation, outcome, resource, .. } = event.details();
+                (*operation, *outcome) == (CryptoOp::OpenChain, Outcome::Success)
+                    && *resource == chain_resource(&self.namespace, chain)
+            };
+            opened += if segment.events().iter().all(opens) { segment.events().len() } else { 2 };
+            if opened > 1 {
+                break;
             }
         }
-        let now = self.verify(&self.options()).await?;
-        Ok(now.chains.iter().any(|read| read.chain == *chain))
+        Ok(opened == 1)
+    }
+
+    /// Of these chains, those that the registry does not name, not even now, and that are not being opened either.
+    async fn unregistered(&self, chains: HashSet<Chain>) -> Result<Vec<Finding>, AuditLogError> {
+        let mut left = Vec::new();
+        for chain in chains {
+            if !self.is_beginning(&chain).await? {
+                left.push(chain);
+            }
+        }
+        if left.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.look(&self.options()).await?;
+        left.retain(|chain| now.chains.iter().all(|read| read.chain != *chain));
+        let found = left.into_iter().map(|chain| {
+            let what = format!("the chain {chain} holds events, and the registry does not name it");
+            Finding { chain: Some(chain), ..Finding::new(Class::Foreign, what) }
+        });
+        Ok(found.collect())
     }
 
     /// Reads the log once more for the names of the records that it says should be there.
@@ -252,7 +306,7 @@ impl AuditLog {
             missing: Mutex::default(),
         });
         let again = VerifyOptions { observer: Some(names.clone()), ..options.clone() };
-        self.verify(&again).await?;
+        self.look(&again).await?;
         let missing = std::mem::take(&mut *names.missing.lock().unwrap_or_else(PoisonError::into_inner));
         for name in missing {
             match self.path(&name) {
@@ -290,26 +344,33 @@ impl AuditLog {
     /// A record that is absent both times may have been there between: of two chains, the one that tells of its making may
     /// have been read behind it, and the one that tells of its deletion before. So it is reported only once a version that
     /// was written before it was found absent is still not told to be gone by all that was read after that.
+    ///
+    /// What an event that is on its way would explain is looked at until the patience ends.
     async fn look_again(
         &self,
         listener: &Arc<Listener>,
         mut suspects: Vec<RecordPath>,
+        mut untold: Vec<Untold>,
         options: &VerifyOptions,
         report: &Report,
     ) -> Result<Vec<Finding>, AuditLogError> {
         let mut findings = Vec::new();
         let mut trusted = report.reached.clone();
         let mut gone: HashMap<String, Vec<u64>> = HashMap::new();
+        let until = Instant::now() + self.patience;
         let mut round = 0;
-        while !suspects.is_empty() && round < ROUNDS {
+        while !(suspects.is_empty() && untold.is_empty()) && round < ROUNDS {
+            let is_patient = Instant::now() < until;
             let before = self.states(&suspects).await?;
             let later = VerifyOptions { trusted: Some(trusted), full: false, ..options.clone() };
-            trusted = self.verify(&later).await?.reached;
+            trusted = self.look(&later).await?.reached;
             let after = self.states(&suspects).await?;
-            let mut changing = Vec::new();
+            untold.retain(|untold| !untold.is_told(&listener.told()));
+            let mut is_late = !untold.is_empty();
+            let mut again = Vec::new();
             for ((path, before), after) in suspects.into_iter().zip(before).zip(after) {
                 if before != after {
-                    changing.push(path);
+                    again.push(path);
                     continue;
                 }
                 let name = self.name(&path);
@@ -317,20 +378,29 @@ impl AuditLog {
                     let told = listener.told();
                     (told.records.judge(&name, after), told.records.open(&name))
                 };
-                if let Some(class) = class {
-                    let before = gone.insert(name.clone(), open.clone()).unwrap_or_default();
-                    if after.is_none() && !open.iter().any(|version| before.contains(version)) {
-                        changing.push(path);
-                        continue;
-                    }
-                    findings.push(Finding {
-                        resource: Some(name),
-                        ..Finding::new(class, describe(class, after))
-                    });
+                let Some(class) = class else { continue };
+                let before = gone.insert(name.clone(), open.clone()).unwrap_or_default();
+                if is_patient && may_be_late(class) {
+                    again.push(path);
+                    is_late = true;
+                } else if after.is_none() && !open.iter().any(|version| before.contains(version)) {
+                    again.push(path);
+                } else {
+                    let what = describe(class, after);
+                    findings.push(Finding { resource: Some(name), ..Finding::new(class, what) });
                 }
             }
-            suspects = changing;
-            round += 1;
+            suspects = again;
+            if is_patient && is_late {
+                sleep(POLL.min(until.saturating_duration_since(Instant::now()))).await;
+            } else {
+                findings.extend(untold.drain(..).map(Untold::into_finding));
+                round += 1;
+            }
+        }
+        if !suspects.is_empty() {
+            let count = suspects.len();
+            tracing::warn!(target: "bes::audit", count, "records changed each time they were looked at, and were not judged");
         }
         Ok(findings)
     }
@@ -373,6 +443,11 @@ fn state(record: &StoredRecord) -> RecordState {
 fn state_of_current(current: Current) -> RecordState {
     let version = current.revision().version().unwrap_or_default();
     current.into_record().map_or(RecordState { version, content_digest: None }, |record| state(&record))
+}
+
+/// Whether an event that is not appended yet would explain it: a writer may keep events in memory for a while.
+fn may_be_late(class: Class) -> bool {
+    matches!(class, Class::UnloggedRecord | Class::UnloggedDelete | Class::RestoredRecord)
 }
 
 fn describe(class: Class, stored: Option<RecordState>) -> String {
