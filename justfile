@@ -20,6 +20,10 @@ compose-up:
 compose-down:
     docker compose down
 
+# Verify the audit log of the tables of `compose-up` every 24 hours, in a container, as the user who owns the key file.
+verifier:
+    BES_UID=$(id -u) BES_GID=$(id -g) docker compose --profile audit up --build --detach verifier
+
 # Start DynamoDB Local, and make the key and the table: then `bes` is ready for use.
 setup:
     eval "$(cargo xtask up)" && cargo run --quiet --package blue-encrypted-store-cli -- init

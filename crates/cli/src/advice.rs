@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use blue_encrypted_store::{
-    LocalFileError, OpenError, ReadError, ResetError, WriteError,
+    AdoptError, ChangeError, LocalFileError, OpenError, ReadError, ResetError, WriteError,
     checkpoints::TrustedCheckpointsError,
     table::{StoreError, TableError},
 };
@@ -12,6 +12,9 @@ use crate::{
     config::{Config, Set},
     failure::{Failure, KeyLost, Remedy},
 };
+
+/// What to do about a table that was restored.
+pub(crate) const ADOPT: &str = "if this is to be the store from now on: bes adopt";
 
 /// The advice, one line each. `config` is what could be loaded of it.
 pub(crate) fn of(failure: &Failure, config: Option<&Config>) -> Vec<String> {
@@ -72,6 +75,32 @@ pub(crate) fn of(failure: &Failure, config: Option<&Config>) -> Vec<String> {
         Failure::Write(WriteError::Shredded(_)) | Failure::Read(ReadError::Shredded(_)) => {
             vec!["its records cannot be read again; a tenant that comes back needs another name".to_owned()]
         }
+        Failure::Write(WriteError::Restored(_)) => vec![ADOPT.to_owned()],
+        Failure::Adopt(error) => match &**error {
+            AdoptError::Open(OpenError::Table(error)) => of_table(error, config),
+            AdoptError::Findings(_) => vec![
+                "nothing was done; a backup that is not of one moment can lack what was written as it was made".to_owned(),
+                "if that is all, adopt it with --despite-findings".to_owned(),
+            ],
+            AdoptError::OtherTable { .. } => vec![
+                "name the checkpoints of the table that was backed up: --checkpoint FILE".to_owned(),
+                "of several tables that were the store one after the other, the newest checkpoint names all who were \
+                 shredded: take it with --any-table"
+                    .to_owned(),
+            ],
+            AdoptError::OtherNamespace { .. } => {
+                vec!["name the checkpoints of this store: --checkpoint FILE".to_owned()]
+            }
+            AdoptError::Keys { source: ChangeError::Unknown(_), .. } | AdoptError::Meta(ChangeError::Unknown(_)) => {
+                vec!["adopt it again: that goes on from there".to_owned()]
+            }
+            AdoptError::Raced { .. } => vec!["look at the table, then adopt it again".to_owned()],
+            error => of_store(error, config),
+        },
+        Failure::NoShredList => vec![
+            "name the checkpoints of the table that was backed up: --checkpoint FILE".to_owned(),
+            "if there never were any: --no-checkpoint".to_owned(),
+        ],
         Failure::OpenAudit(error) => of_audit_log(error, config),
         Failure::Verdict(_) | Failure::Findings(_) => {
             vec![

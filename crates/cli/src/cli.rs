@@ -4,10 +4,13 @@ mod audit;
 
 use std::path::PathBuf;
 
+use blue_encrypted_store::blue_audit::NoteVerifier;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use self::audit::{Audit, AuditCheckpoint, AuditExport, AuditTail, AuditVerify, AuditWatch};
+pub(crate) use self::audit::{
+    Audit, AuditCheckpoint, AuditExport, AuditReport, AuditTail, AuditVerify, AuditWatch,
+};
 use crate::attr::Attr;
 
 const AFTER_HELP: &str = "\
@@ -27,7 +30,7 @@ Exit codes:
   10  the tenant was shredded
   11  the table cannot serve as a store: missing, of another schema, not ours
 
-`bes audit verify`, `checkpoint` and `watch` have exit codes of their own; see their --help.
+`bes audit verify`, `report`, `checkpoint` and `watch` have exit codes of their own; see their --help.
 
 Every setting can come from a flag, the environment (BES_*, AWS_*), or a TOML file, in this order; `bes config` \
 shows which.";
@@ -94,6 +97,8 @@ pub(crate) enum Command {
     /// Verify, read and export the audit log, and sign checkpoints of it
     #[command(subcommand)]
     Audit(Audit),
+    /// Make a table that was restored from a backup the store, so that it can be written again
+    Adopt(Adopt),
     /// Wipe a local database (DynamoDB Local only) and begin again with a fresh key
     Reset(Reset),
     /// Show every setting and where it comes from
@@ -181,6 +186,26 @@ pub(crate) struct Export {
     /// Only records of this kind
     #[arg(long)]
     pub(crate) kind: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Adopt {
+    /// The checkpoints of the table that it was restored from, instead of those of checkpoint_file: whoever was shredded
+    /// by the last of them is shredded again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Believe checkpoints that this public key signed, instead of those of checkpoint_verifiers
+    #[arg(long, value_name = "KEY")]
+    pub(crate) verifier: Vec<NoteVerifier>,
+    /// Take the checkpoint though it is of another table than this was restored from
+    #[arg(long)]
+    pub(crate) any_table: bool,
+    /// There are no checkpoints: tenants that were shredded after the backup are back
+    #[arg(long, conflicts_with_all = ["checkpoint", "any_table"])]
+    pub(crate) no_checkpoint: bool,
+    /// Adopt a table whose audit log is not sound
+    #[arg(long)]
+    pub(crate) despite_findings: bool,
 }
 
 #[derive(Debug, Args)]

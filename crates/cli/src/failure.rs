@@ -3,8 +3,8 @@
 use std::{error::Error, io, path::PathBuf, process::ExitCode};
 
 use blue_encrypted_store::{
-    AddressError, AttributeError, AuditLogError, AuditUnavailable, KeyUnavailable, LocalFileError, NameError,
-    OpenError, ReadError, ResetError, WriteError,
+    AddressError, AdoptError, AttributeError, AuditLogError, AuditUnavailable, ChangeError, KeyUnavailable,
+    LocalFileError, NameError, OpenError, ReadError, ResetError, WriteError,
     blue_audit::{AppendError, SinkError, Verdict, VerifyError},
     checkpoints::{SigningKeyError, TrustedCheckpointsError},
     keys::KeyringError,
@@ -84,6 +84,11 @@ pub(crate) enum Failure {
     NotConfirmed,
     #[error("the database was not reset")]
     Declined,
+    #[error(transparent)]
+    Adopt(Box<AdoptError>),
+    /// Without the last checkpoint nobody knows who was shredded after the backup.
+    #[error("there is no checkpoint that says which tenants were shredded after the backup")]
+    NoShredList,
     /// The command may be done, but not all of it is in the audit log.
     #[error("the audit log may lack the last of what was done")]
     Unflushed(#[source] AuditUnavailable),
@@ -168,6 +173,7 @@ impl Failure {
             | Self::Attribute(_)
             | Self::Usage(_)
             | Self::NotConfirmed
+            | Self::NoShredList
             | Self::NotJson { .. }
             | Self::Unreadable { .. } => Exit::Usage,
             Self::Io { .. } | Self::Declined => Exit::Other,
@@ -175,6 +181,7 @@ impl Failure {
             Self::Open(error) => of_open(error),
             Self::Read(error) => of_read(error),
             Self::Write(error) => of_write(error),
+            Self::Adopt(error) => of_adopt(error),
             Self::Reset(ResetError::NotLocalTable { .. }) => Exit::Table,
             Self::Reset(ResetError::NotLocalKey) => Exit::Key,
             Self::Reset(ResetError::Open(error)) => of_open(error),
@@ -246,6 +253,26 @@ fn of_open(error: &OpenError) -> Exit {
     }
 }
 
+fn of_adopt(error: &AdoptError) -> Exit {
+    let of_change = |error: &ChangeError| match error {
+        ChangeError::Store(error) => of_store(error),
+        ChangeError::Audit(error) => of_audit(error),
+        ChangeError::Unknown(_) => Exit::Unknown,
+        _ => Exit::Other,
+    };
+    match error {
+        AdoptError::Open(error) => of_open(error),
+        AdoptError::OtherNamespace { .. } | AdoptError::OtherTable { .. } => Exit::Usage,
+        AdoptError::Findings(_) => Exit::Tampered,
+        AdoptError::Verify(error) => of_verify(error),
+        AdoptError::Keys { source, .. } | AdoptError::Meta(source) => of_change(source),
+        AdoptError::Listing { source, .. } => of_store(source),
+        AdoptError::Record { source, .. } => of_write(source),
+        AdoptError::Raced { .. } => Exit::Conflict,
+        _ => Exit::Other,
+    }
+}
+
 fn of_read(error: &ReadError) -> Exit {
     match error {
         ReadError::Name(_) => Exit::Usage,
@@ -269,6 +296,7 @@ pub(crate) fn of_write(error: &WriteError) -> Exit {
         WriteError::Store(error) => of_store(error),
         WriteError::Audit(error) => of_audit(error),
         WriteError::OutcomeUnknown { .. } => Exit::Unknown,
+        WriteError::Restored(_) => Exit::Table,
         _ => Exit::Other,
     }
 }
@@ -305,9 +333,14 @@ fn of_audit(error: &AuditUnavailable) -> Exit {
 fn of_audit_log(error: &AuditLogError) -> Exit {
     match error {
         AuditLogError::Store(error) => of_store(error),
-        AuditLogError::Verify(VerifyError::Source { source, .. }) => {
-            source.downcast_ref().map_or(Exit::Other, of_store)
-        }
+        AuditLogError::Verify(error) => of_verify(error),
+        _ => Exit::Other,
+    }
+}
+
+fn of_verify(error: &VerifyError) -> Exit {
+    match error {
+        VerifyError::Source { source, .. } => source.downcast_ref().map_or(Exit::Other, of_store),
         _ => Exit::Other,
     }
 }

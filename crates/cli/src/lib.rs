@@ -72,8 +72,9 @@ fn misused(error: &clap::Error) -> ExitCode {
     // Whoever closed the pipe has what they wanted.
     let _ = error.print();
     let mut typed = std::env::args_os().skip_while(|typed| typed != "audit").skip(1);
-    let gives_a_verdict = typed
-        .any(|typed| typed.to_str().is_some_and(|typed| ["verify", "checkpoint", "watch"].contains(&typed)));
+    let gives_a_verdict = typed.any(|typed| {
+        typed.to_str().is_some_and(|typed| ["verify", "report", "checkpoint", "watch"].contains(&typed))
+    });
     match error.exit_code() {
         0 => Exit::Ok.into(),
         _ if gives_a_verdict => failure::NOT_RUN.into(),

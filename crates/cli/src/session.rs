@@ -1,13 +1,18 @@
 //! From the configuration to an opened store.
 
+use std::time::Duration;
+
 use blue_encrypted_store::{
     AuditLog, Builder, Collection, EncryptedStore, KeyFile, LocalFile, LocalFileError, OpenError,
+    checkpoints::Checkpoints,
 };
 
 use crate::{
+    advice, commands,
     config::Config,
     failure::{self, Failure},
     lost_key,
+    output::printable,
 };
 
 /// The path of a collection as it is typed, `TENANT/COLLECTION`.
@@ -41,7 +46,23 @@ pub(crate) async fn with_store<T>(
     config: &Config,
     work: impl AsyncFnOnce(&EncryptedStore) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let store = open(config).await?;
+    let store = open(config, None).await?;
+    let done = work(&store).await;
+    conclude(&store, done).await
+}
+
+/// The same for what may take long, and so makes checkpoints meanwhile, if that is configured. That they cannot be made is no
+/// reason to do nothing.
+pub(crate) async fn with_store_for_long<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&EncryptedStore) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let checkpoints = commands::checkpoints_while_writing(config).await.unwrap_or_else(|failure| {
+        say!("warning: no checkpoints are made: {}", printable(&failure.to_string()));
+        failure::causes(&failure);
+        None
+    });
+    let store = open(config, checkpoints).await?;
     let done = work(&store).await;
     conclude(&store, done).await
 }
@@ -61,12 +82,16 @@ pub(crate) async fn conclude<T>(store: &EncryptedStore, done: Result<T, Failure>
 }
 
 /// Opens the store, which must exist. If its local key is lost, says so, and on a terminal offers a reset.
-async fn open(config: &Config) -> Result<EncryptedStore, Failure> {
+async fn open(config: &Config, checkpoints: Option<Checkpoints>) -> Result<EncryptedStore, Failure> {
     let mut was_vacant = false;
     let opened = match key_file(config) {
         Ok(keys) => {
             was_vacant = matches!(keys, KeyFile::Vacant(_));
-            builder(config).keys(keys).open().await
+            let mut builder = builder(config).keys(keys);
+            if let Some(checkpoints) = checkpoints {
+                builder = builder.checkpoints(checkpoints);
+            }
+            builder.open().await
         }
         Err(error) => Err(error.into()),
     };
@@ -76,12 +101,21 @@ async fn open(config: &Config) -> Result<EncryptedStore, Failure> {
                 let path = config.key_file.value.display();
                 say!("The table was empty and is a store now. Keep a copy of its fresh key file: {path}");
             }
+            warn_if_restored(&store);
             Ok(store)
         }
         Err(error) if is_key_lost(&error) => {
             Err(lost_key::offer_reset(config, error).await.unwrap_or(Failure::ResetInstead))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Says so if the store can only be read.
+pub(crate) fn warn_if_restored(store: &EncryptedStore) {
+    if let Some(restored) = store.restored() {
+        say!("warning: {}", printable(&restored.to_string()));
+        say!("help: {}", advice::ADOPT);
     }
 }
 
@@ -111,12 +145,20 @@ pub(crate) fn builder(config: &Config) -> Builder {
 }
 
 /// Opens the audit log to be read, with the keys or without. Nothing is created, and no reset offered.
-pub(crate) async fn open_audit(config: &Config, with_keys: bool) -> Result<AuditLog, Failure> {
+pub(crate) async fn open_audit(
+    config: &Config,
+    with_keys: bool,
+    patience: Option<Duration>,
+) -> Result<AuditLog, Failure> {
     let mut builder = builder(config);
     if with_keys {
         builder = builder.keys(key_file(config).map_err(OpenError::from)?);
     }
-    builder.open_audit().await.map_err(|error| Failure::OpenAudit(Box::new(error)))
+    let log = builder.open_audit().await.map_err(|error| Failure::OpenAudit(Box::new(error)))?;
+    Ok(match patience {
+        Some(patience) => log.patience(patience),
+        None => log,
+    })
 }
 
 /// The key file, or its vacant place. Nothing is created here.

@@ -152,6 +152,8 @@ fn values(config: &Config) -> Values {
         command(&config.checkpoint_command),
         command(&config.alert_command),
         text(&config.alert_webhook),
+        config.checkpoint_events.as_ref().map(|set| set.value.to_string()),
+        config.checkpoint_every.as_ref().map(|set| format!("{:?}", set.value)),
     ];
     let paths = [
         Some(config.key_file.value.clone()),
@@ -224,9 +226,12 @@ fn refused(given: &Given<'_>, error: &ConfigError, table: Option<Result<toml::Ta
         ConfigError::Invalid { setting, text, place, .. } => {
             let table = table.expect("it was read").expect("its texts were understood");
             let (found, at) = given.winner(row_of(*setting), &texts(table));
-            assert_eq!(found.as_ref(), Some(text), "{error}");
+            let found = found.expect("it was given");
+            // Of a webhook no more than its host is shown, even of one that is none.
+            let shown = text.strip_suffix("/...").filter(|_| *setting == Setting::AlertWebhook);
+            assert!(shown.map_or(found == *text, |shown| found.starts_with(shown)), "{error}");
             assert!(is_from(given, at, place), "{place:?}, not {at:?}");
-            assert!(!is_valid(*setting, text), "{error}");
+            assert!(!is_valid(*setting, &found), "{error}");
         }
         ConfigError::AttemptAfterDeadline { attempt_timeout, deadline } => {
             let file = texts(table.expect("it was read").expect("its texts were understood"));

@@ -19,6 +19,9 @@ pub(crate) enum Audit {
     /// Verify every hash, link and MAC of the log, and that it is no shorter than the last checkpoint
     #[command(after_help = VERDICTS)]
     Verify(AuditVerify),
+    /// Verify all of the log, and write what came of it as one HTML page
+    #[command(after_help = VERDICTS)]
+    Report(AuditReport),
     /// Print the newest events
     Tail(AuditTail),
     /// Print all events as JSON Lines, which `bes audit verify --file` reads
@@ -34,7 +37,7 @@ pub(crate) enum Audit {
 impl Audit {
     /// Whether the exit code is the verdict's.
     pub(crate) fn gives_a_verdict(&self) -> bool {
-        matches!(self, Self::Verify(_) | Self::Checkpoint(_) | Self::Watch(_))
+        matches!(self, Self::Verify(_) | Self::Report(_) | Self::Checkpoint(_) | Self::Watch(_))
     }
 }
 
@@ -46,6 +49,9 @@ pub(crate) struct AuditVerify {
     /// Hold every record and key of the table against its events too
     #[arg(long, conflicts_with = "file")]
     pub(crate) deep: bool,
+    /// How long --deep waits for an event that may be on its way, before it says that there is none [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = config::duration, requires = "deep")]
+    pub(crate) patience: Option<Duration>,
     /// Compare with the last checkpoint of this file, instead of that of checkpoint_file
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: Option<PathBuf>,
@@ -61,6 +67,31 @@ pub(crate) struct AuditVerify {
     /// Print the report as JSON, as --output json does
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditReport {
+    /// Write to a file, which must not exist yet, instead of standard output
+    #[arg(short = 'o', value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+    /// Hold every record and key of the table against its events too
+    #[arg(long, conflicts_with = "file")]
+    pub(crate) deep: bool,
+    /// How long --deep waits for an event that may be on its way, before it says that there is none [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = config::duration, requires = "deep")]
+    pub(crate) patience: Option<Duration>,
+    /// Compare with the last checkpoint of this file, instead of that of checkpoint_file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Believe checkpoints that this public key signed, instead of those of checkpoint_verifiers
+    #[arg(long, value_name = "KEY")]
+    pub(crate) verifier: Vec<NoteVerifier>,
+    /// Do without the key file: MACs are not checked
+    #[arg(long)]
+    pub(crate) without_key: bool,
+    /// Verify an export instead of the table; hashes, links and sequences are checked, MACs are not in it
+    #[arg(long, value_name = "EXPORT")]
+    pub(crate) file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -15,7 +15,7 @@ use crate::{
 pub(super) async fn run(arguments: &Export, config: &Config, output: &mut Output) -> Result<(), Failure> {
     let path = CollectionPath::parse(&arguments.collection)?;
     let kind = arguments.kind.as_ref().map(Kind::new).transpose()?;
-    session::with_store(config, async |store| print(&path.within(store)?, kind, output).await).await
+    session::with_store_for_long(config, async |store| print(&path.within(store)?, kind, output).await).await
 }
 
 async fn print(collection: &Collection, kind: Option<Kind>, output: &mut Output) -> Result<(), Failure> {

@@ -15,13 +15,14 @@ use crate::{
 };
 
 pub(super) async fn run(config: &Config, output: &mut Output) -> Result<(), Failure> {
-    let (key_created, table_created) = match session::key_file(config) {
+    let (key_created, table_created, is_restored) = match session::key_file(config) {
         Ok(keys) => {
             let is_vacant = matches!(keys, KeyFile::Vacant(_));
             match open(config, keys).await {
                 Ok((store, table_created)) => {
                     session::conclude(&store, Ok(())).await?;
-                    (is_vacant, table_created)
+                    session::warn_if_restored(&store);
+                    (is_vacant, table_created, store.restored().is_some())
                 }
                 Err(error) => return failed(config, error).await,
             }
@@ -45,6 +46,9 @@ pub(super) async fn run(config: &Config, output: &mut Output) -> Result<(), Fail
     let did = |created| if created { "created" } else { "found" };
     say!("{} the table {table}", did(table_created));
     say!("{} the key file {key}", did(key_created));
+    if is_restored {
+        return Ok(());
+    }
     say!("The store is ready: table {table}, namespace {namespace}.");
     say!("");
     say!("Keep a copy of the key file: without it, nothing in this table can be read again.");

@@ -1,5 +1,6 @@
 //! The commands, one module each.
 
+mod adopt;
 mod audit;
 pub(crate) mod completions;
 mod export;
@@ -12,6 +13,7 @@ mod reset;
 mod rm;
 mod settings;
 
+pub(crate) use self::audit::checkpoints::while_writing as checkpoints_while_writing;
 use crate::{cli::Command, config::Config, failure::Failure, output::Output};
 
 /// Does what was typed.
@@ -26,6 +28,7 @@ pub(crate) async fn run(command: Command, config: &Config) -> Result<(), Failure
         Command::Import(arguments) => import::run(&arguments, config, &mut output).await,
         Command::Export(arguments) => export::run(&arguments, config, &mut output).await,
         Command::Audit(arguments) => audit::run(arguments, config, &mut output).await,
+        Command::Adopt(arguments) => adopt::run(&arguments, config, &mut output).await,
         Command::Reset(arguments) => reset::run(&arguments, config, &mut output).await,
         Command::Config => settings::run(config, &mut output),
         Command::Completions { shell } => {

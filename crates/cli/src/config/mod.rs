@@ -68,6 +68,10 @@ pub struct Config {
     pub checkpoint_verifiers: Option<Set<Vec<NoteVerifier>>>,
     /// What is run for each checkpoint.
     pub checkpoint_command: Option<Set<CommandLine>>,
+    /// After how many events of its chain a writing command makes a checkpoint.
+    pub checkpoint_events: Option<Set<u64>>,
+    /// After how much time a writing command makes a checkpoint, from 1 ms to 24 h.
+    pub checkpoint_every: Option<Set<Duration>>,
     /// What is run for each alert.
     pub alert_command: Option<Set<CommandLine>>,
     /// Where each alert is posted to.
@@ -237,11 +241,12 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
         let checkpoint_verifiers =
             self.optional(Setting::CheckpointVerifiers, value::verifiers, "that of checkpoint_key")?;
         let checkpoint_command = self.optional(Setting::CheckpointCommand, value::command, "not set")?;
+        let checkpoint_events = self.optional(Setting::CheckpointEvents, value::count, "not set")?;
+        let checkpoint_every = self.optional(Setting::CheckpointEvery, value::duration, "not set")?;
         let alert_command = self.optional(Setting::AlertCommand, value::command, "not set")?;
         let alert_webhook = self.optional(Setting::AlertWebhook, value::endpoint_url, "not set")?;
-        // The path of a webhook is often all that keeps others from posting to it.
         if let Some(shown) = self.shown.last_mut() {
-            shown.value = alert_webhook.as_ref().map(|set| format!("{}/...", host_of(&set.value)));
+            shown.value = alert_webhook.as_ref().map(|set| redacted(&set.value));
         }
         let output = self.required(Setting::Output, value::format, "text")?;
         let verbose = self.found.flags.verbose;
@@ -269,6 +274,8 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
             checkpoint_key,
             checkpoint_verifiers,
             checkpoint_command,
+            checkpoint_events,
+            checkpoint_every,
             alert_command,
             alert_webhook,
             output,
@@ -313,7 +320,10 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
                 self.shown.push(Shown { name, value: Some(text), source: source.to_string() });
                 Ok(Set { value, source })
             }
-            Err(reason) => Err(ConfigError::Invalid { setting, text, place: source, reason }),
+            Err(reason) => {
+                let text = if setting == Setting::AlertWebhook { redacted(&text) } else { text };
+                Err(ConfigError::Invalid { setting, text, place: source, reason })
+            }
         }
     }
 
@@ -363,6 +373,11 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
         };
         self.shown.push(Shown { name: "config", value, source });
     }
+}
+
+/// A webhook without its path, which is often all that keeps others from posting to it.
+fn redacted(url: &str) -> String {
+    format!("{}/...", host_of(url))
 }
 
 /// Scheme, host and port of a URL.

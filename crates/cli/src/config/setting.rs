@@ -43,6 +43,10 @@ pub enum Setting {
     CheckpointVerifiers,
     /// What is run for each checkpoint.
     CheckpointCommand,
+    /// After how many events a writing command makes a checkpoint.
+    CheckpointEvents,
+    /// After how much time it does.
+    CheckpointEvery,
     /// What is run if a verification found something, or could not run.
     AlertCommand,
     /// Where that is posted to.
@@ -73,7 +77,7 @@ pub enum Source {
 
 impl Setting {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::Table,
         Self::Namespace,
         Self::Keys,
@@ -93,6 +97,8 @@ impl Setting {
         Self::CheckpointKey,
         Self::CheckpointVerifiers,
         Self::CheckpointCommand,
+        Self::CheckpointEvents,
+        Self::CheckpointEvery,
         Self::AlertCommand,
         Self::AlertWebhook,
         Self::Output,
@@ -122,6 +128,8 @@ impl Setting {
             Self::CheckpointKey => "checkpoint_key",
             Self::CheckpointVerifiers => "checkpoint_verifiers",
             Self::CheckpointCommand => "checkpoint_command",
+            Self::CheckpointEvents => "checkpoint_events",
+            Self::CheckpointEvery => "checkpoint_every",
             Self::AlertCommand => "alert_command",
             Self::AlertWebhook => "alert_webhook",
             Self::Output => "output",
@@ -167,6 +175,8 @@ impl Setting {
             Self::CheckpointKey => &["BES_CHECKPOINT_KEY"],
             Self::CheckpointVerifiers => &["BES_CHECKPOINT_VERIFIERS"],
             Self::CheckpointCommand => &["BES_CHECKPOINT_COMMAND"],
+            Self::CheckpointEvents => &["BES_CHECKPOINT_EVENTS"],
+            Self::CheckpointEvery => &["BES_CHECKPOINT_EVERY"],
             Self::AlertCommand => &["BES_ALERT_COMMAND"],
             Self::AlertWebhook => &["BES_ALERT_WEBHOOK"],
             Self::Output => &["BES_OUTPUT"],

@@ -63,6 +63,7 @@ fn every_setting_can_be_given_in_the_file_and_is_shown() {
         log = \"debug\"\nprincipal = \"ann\"\naudit_writes = \"buffered\"\naudit_reads = \"lease:5s\"\n\
         audit_chain = \"per-writer\"\ncheckpoint_file = \"cp/log\"\ncheckpoint_key = \"~/cp.key\"\n\
         checkpoint_verifiers = \"bes/prod+da6d567f+AbP29xy7sK6jc139fhcGufWz2CHBQWWdCHCfJNNsNKAf\"\n\
+        checkpoint_events = \"10000\"\ncheckpoint_every = \"10m\"\n\
         checkpoint_command = \"cp-put 'a b'\"\nalert_command = \"page\"\nalert_webhook = \"https://h:1/secret\"\n";
     let place = Place::with_file(text);
     let config = place.load(&Global::default(), &[]).unwrap();
@@ -78,6 +79,8 @@ fn every_setting_can_be_given_in_the_file_and_is_shown() {
     assert_eq!(checkpoints, place.directory.path().join(".blue/cp/log"));
     assert_eq!(config.checkpoint_key.value, place.directory.path().join("cp.key"));
     assert_eq!(config.checkpoint_command.unwrap().value.arguments, ["a b"]);
+    assert_eq!(config.checkpoint_events.unwrap().value, 10_000);
+    assert_eq!(config.checkpoint_every.unwrap().value, Duration::from_secs(600));
     assert!(
         config.shown.iter().all(|shown| !format!("{shown:?}").contains("secret")),
         "a webhook's path is kept"
@@ -85,6 +88,14 @@ fn every_setting_can_be_given_in_the_file_and_is_shown() {
     for setting in Setting::ALL {
         let shown = config.shown.iter().find(|shown| shown.name == setting.name()).unwrap();
         assert!(shown.value.is_some() && shown.source.contains("config.toml:"), "{shown:?}");
+    }
+}
+
+#[test]
+fn a_webhook_that_is_refused_is_not_shown_whole() {
+    for text in ["hooks.example/secret", "ftp://h/secret", "http://me:secret@h h/"] {
+        let error = Place::with_file(&format!("alert_webhook = \"{text}\"\n")).error(&[]);
+        assert!(error.contains("alert_webhook cannot be") && !error.contains("secret"), "{error}");
     }
 }
 
@@ -124,7 +135,8 @@ fn a_bad_value_is_refused_with_its_source() {
         ("BES_CHECKPOINT_VERIFIERS", "bes/prod+da6d567f+AbP2"),
         ("BES_CHECKPOINT_COMMAND", "'"),
         ("BES_ALERT_COMMAND", " "),
-        ("BES_ALERT_WEBHOOK", "hooks"),
+        ("BES_CHECKPOINT_EVENTS", "0"),
+        ("BES_CHECKPOINT_EVERY", "10"),
         ("BES_OUTPUT", "xml"),
     ] {
         let error = place.error(&[(variable, bad)]);

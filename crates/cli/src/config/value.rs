@@ -152,6 +152,13 @@ pub(super) fn format(text: &str) -> Result<Format, Invalid> {
     }
 }
 
+/// A whole number from 1.
+pub(super) fn count(text: &str) -> Result<u64, Invalid> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    let number = text.parse().ok().filter(|&number| digits && number > 0);
+    number.ok_or(Invalid::Not("a whole number from 1, such as 10000"))
+}
+
 /// A whole number and its unit: `500ms`, `60s`, `2m`, `1h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, Invalid> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -179,6 +186,14 @@ fn is_visible(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_count_is_a_whole_number_from_1() {
+        assert_eq!(count("10000").ok(), Some(10_000));
+        for bad in ["", "0", "-1", "+1", "1.0", "1 ", "ten", "18446744073709551616"] {
+            assert!(count(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_duration_is_a_whole_number_with_its_unit() {

@@ -107,7 +107,7 @@ fn a_record_that_was_changed_behind_the_log_is_found_only_deep() {
         delete.key("pk", item["pk"].clone()).key("sk", item["sk"].clone()).send().await.unwrap();
     });
     bench.run(&["audit", "verify", "--full"]).succeeded();
-    let ran = bench.run(&["audit", "verify", "--deep", "--json"]).exited(1);
+    let ran = bench.run(&["audit", "verify", "--deep", "--patience", "1ms", "--json"]).exited(1);
     assert_eq!(ran.json()[0]["findings"][0]["class"], "unlogged-delete");
 }
 

@@ -4,12 +4,15 @@
 
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a test is to be seen")]
 
+mod adopt;
 mod audit;
 mod bench;
+mod https;
 mod import;
 mod lost_key;
 mod outcomes;
 mod records;
+mod report;
 mod server;
 mod settings;
 mod tables;

@@ -18,7 +18,7 @@ pub(super) struct Row {
 }
 
 /// The table, in its order.
-pub(super) const ROWS: [Row; 23] = [
+pub(super) const ROWS: [Row; 25] = [
     row(Setting::Table, "table", Some("table"), &["BES_TABLE"], Some("blue-encrypted-store")),
     row(Setting::Namespace, "namespace", Some("namespace"), &["BES_NAMESPACE"], Some("default")),
     row(Setting::Keys, "keys", None, &["BES_KEYS"], Some("local")),
@@ -51,6 +51,8 @@ pub(super) const ROWS: [Row; 23] = [
     ),
     row(Setting::CheckpointVerifiers, "checkpoint_verifiers", None, &["BES_CHECKPOINT_VERIFIERS"], None),
     row(Setting::CheckpointCommand, "checkpoint_command", None, &["BES_CHECKPOINT_COMMAND"], None),
+    row(Setting::CheckpointEvents, "checkpoint_events", None, &["BES_CHECKPOINT_EVENTS"], None),
+    row(Setting::CheckpointEvery, "checkpoint_every", None, &["BES_CHECKPOINT_EVERY"], None),
     row(Setting::AlertCommand, "alert_command", None, &["BES_ALERT_COMMAND"], None),
     row(Setting::AlertWebhook, "alert_webhook", None, &["BES_ALERT_WEBHOOK"], None),
     row(Setting::Output, "output", Some("output"), &["BES_OUTPUT"], Some("text")),
@@ -65,6 +67,12 @@ const fn row(
     default: Option<&'static str>,
 ) -> Row {
     Row { setting, name, flag, variables, default }
+}
+
+/// A number of events.
+pub(super) fn count(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    text.parse().ok().filter(|&number: &u64| digits && number >= 1)
 }
 
 /// The row of a setting.
@@ -82,7 +90,10 @@ pub(super) fn is_valid(setting: Setting, text: &str) -> bool {
         Setting::EndpointUrl | Setting::AlertWebhook => is_url(text),
         Setting::Region | Setting::WriterRegion => !text.is_empty() && only(b"-"),
         Setting::Padding => ["none", "padme"].contains(&text),
-        Setting::KekTtl | Setting::AttemptTimeout | Setting::Deadline => time(text).is_some(),
+        Setting::KekTtl | Setting::AttemptTimeout | Setting::Deadline | Setting::CheckpointEvery => {
+            time(text).is_some()
+        }
+        Setting::CheckpointEvents => count(text).is_some(),
         Setting::Output => ["json", "text"].contains(&text),
         Setting::Principal => is_principal(text),
         Setting::AuditWrites => ["strict", "buffered"].contains(&text),

@@ -6,7 +6,7 @@ use blue_encrypted_store_cli::config::{CommandLine, Config, Format, Set, Setting
 
 use super::{
     Given, HOME, Place,
-    documented::{lease, time, words},
+    documented::{count, lease, time, words},
 };
 
 /// Asserts that a setting has the value that its text means, and gives back where the configuration says it is from.
@@ -73,6 +73,14 @@ pub(super) fn has_value<'c>(
             let named = text.unwrap_or_default().replace('-', "");
             let found = format!("{:?}", config.audit_chain.value).to_lowercase();
             (found == named, Some(&config.audit_chain.source))
+        }
+        Setting::CheckpointEvents => {
+            let found = config.checkpoint_events.as_ref().map(|set| set.value);
+            (found == text.and_then(count), source_of(&config.checkpoint_events))
+        }
+        Setting::CheckpointEvery => {
+            let found = config.checkpoint_every.as_ref().map(|set| set.value);
+            (found == text.and_then(time), source_of(&config.checkpoint_every))
         }
         Setting::KekTtl => timed(&config.kek_ttl),
         Setting::AttemptTimeout => timed(&config.attempt_timeout),

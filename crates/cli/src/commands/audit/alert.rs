@@ -2,7 +2,10 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use blue_encrypted_store::blue_audit::{CheckpointSink, Report, SinkError};
+use blue_encrypted_store::{
+    blue_audit::{CheckpointSink, Report, SinkError},
+    verification_did_not_run,
+};
 use serde::Serialize;
 use time::OffsetDateTime;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
@@ -41,13 +44,16 @@ struct NotRun<'a> {
 impl Alert {
     pub(super) fn of_report(report: &Report) -> Result<Self, Failure> {
         let findings = report.totals().findings;
-        tracing::error!(target: "bes::audit", verdict = %report.verdict(), findings, "the audit log is not verified");
         say!("alert: {}, {findings} found", report.verdict());
         Self::of(report)
     }
 
     pub(super) fn of_failure(config: &Config, failure: &Failure) -> Result<Self, Failure> {
         tracing::error!(target: "bes::audit", verdict = "not-run", error = %failure, "the audit log was not verified");
+        // A verification that was begun counts itself.
+        if !matches!(failure, Failure::AuditLog(_)) {
+            verification_did_not_run(&config.namespace.value);
+        }
         failure::report(failure);
         let causes = std::iter::successors(Error::source(failure), |&error| error.source());
         Self::of(&NotRun {

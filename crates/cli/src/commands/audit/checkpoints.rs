@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use blue_encrypted_store::{
-    AuditLog,
-    blue_audit::{Checkpoint, CheckpointSink, NoteSigner, NoteVerifier, Report},
+    AuditLog, AuditLogError,
+    blue_audit::{Checkpoint, CheckpointSink, NoteSigner, NoteVerifier, Report, Verdict},
     checkpoints::{
-        CommandSink, FileSink, LogSink, SigningKeyError, TrustedCheckpoints, create_signing_key,
+        Checkpoints, CommandSink, FileSink, LogSink, SigningKeyError, TrustedCheckpoints, create_signing_key,
         open_signing_key,
     },
 };
@@ -14,13 +14,15 @@ use blue_encrypted_store::{
 use crate::{
     config::{CommandLine, Config, ConfigError},
     failure::Failure,
+    output::printable,
+    session,
 };
 
 /// What is known of the log from outside the table.
 #[derive(Default)]
-pub(super) struct Trusted {
+pub(in crate::commands) struct Trusted {
     /// The newest checkpoint.
-    pub(super) latest: Option<Checkpoint>,
+    pub(in crate::commands) latest: Option<Checkpoint>,
 }
 
 /// Whether what is verified is to be signed: if it is to be kept anywhere. Who believes the keys of others, and has none,
@@ -34,7 +36,7 @@ pub(super) fn are_made(config: &Config) -> Result<bool, Failure> {
 
 /// What the configured file says. Where none is configured, nothing is known; where there is no such file, it must be
 /// the first time, which the missing signing key shows, or `begin` says.
-pub(super) async fn trusted(
+pub(in crate::commands) async fn trusted(
     config: &Config,
     verifiers: &[NoteVerifier],
     begin: bool,
@@ -53,7 +55,7 @@ pub(super) async fn trusted(
 }
 
 /// What a file says that was named, and so has to be there.
-pub(super) async fn trusted_in(
+pub(in crate::commands) async fn trusted_in(
     file: &Path,
     config: &Config,
     verifiers: &[NoteVerifier],
@@ -131,6 +133,21 @@ pub(super) async fn publish(
     }
     let note = checkpoint.sign(&signer).map_err(|error| Failure::Unsigned(error.into()))?;
 
+    let sinks = sinks(config, &signer);
+    let mut outcome = Ok((note.clone(), checkpoint));
+    for sink in sinks {
+        if let Err(error) = sink.publish(&note).await {
+            if let Err(earlier) = &outcome {
+                crate::failure::report(earlier);
+            }
+            outcome = Err(error.into());
+        }
+    }
+    outcome
+}
+
+/// Every place that is configured.
+fn sinks(config: &Config, signer: &NoteSigner) -> Vec<Box<dyn CheckpointSink>> {
     let mut sinks: Vec<Box<dyn CheckpointSink>> = vec![Box::new(LogSink::tracing())];
     if let Some(file) = &config.checkpoint_file {
         let known = match &config.checkpoint_verifiers {
@@ -142,16 +159,45 @@ pub(super) async fn publish(
     if let Some(command) = &config.checkpoint_command {
         sinks.push(Box::new(command_sink(&command.value)));
     }
-    let mut outcome = Ok((note.clone(), checkpoint));
-    for sink in sinks {
-        if let Err(error) = sink.publish(&note).await {
-            if let Err(earlier) = &outcome {
-                crate::failure::report(earlier);
-            }
-            outcome = Err(error.into());
-        }
+    sinks
+}
+
+/// The checkpoints that a command makes while it writes, if that is configured.
+pub(crate) async fn while_writing(config: &Config) -> Result<Option<Checkpoints>, Failure> {
+    if (config.checkpoint_events.is_none() && config.checkpoint_every.is_none()) || !are_made(config)? {
+        return Ok(None);
     }
-    outcome
+    let is_first = own_key(config)?.is_none();
+    let trusted = trusted(config, &[], false).await?;
+    let mut latest = trusted.latest;
+    if is_first {
+        // With the key there have to be checkpoints, or somebody took them away.
+        let log = session::open_audit(config, true, None).await?;
+        let report = log.verify(&log.options()).await.map_err(AuditLogError::from)?;
+        if report.verdict() != Verdict::Verified {
+            return Err(Failure::Verdict(report.verdict()));
+        }
+        latest = Some(publish(config, &log, &report, latest.as_ref()).await?.1);
+    }
+    let signer = signer(config)?;
+    let sinks = sinks(config, &signer);
+    let mut checkpoints = Checkpoints::signed_by(signer).on_failure(|error| {
+        say!("warning: {}", printable(&error.to_string()));
+        crate::failure::causes(error);
+    });
+    for sink in sinks {
+        checkpoints = checkpoints.to(sink);
+    }
+    if let Some(latest) = latest {
+        checkpoints = checkpoints.after(latest);
+    }
+    if let Some(events) = &config.checkpoint_events {
+        checkpoints = checkpoints.every_events(events.value);
+    }
+    if let Some(every) = &config.checkpoint_every {
+        checkpoints = checkpoints.every(every.value);
+    }
+    Ok(Some(checkpoints))
 }
 
 pub(super) fn command_sink(command: &CommandLine) -> CommandSink {

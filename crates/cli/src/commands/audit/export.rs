@@ -15,7 +15,7 @@ use super::{Met, chains, event::EventJson};
 use crate::{cli::AuditExport, config::Config, failure::Failure, output::Output, session};
 
 pub(super) async fn run(arguments: AuditExport, config: &Config, output: &mut Output) -> Result<(), Failure> {
-    let log = session::open_audit(config, true).await?;
+    let log = session::open_audit(config, true, None).await?;
     let mut met = Met::default();
     let chains = match arguments.chain {
         Some(chain) => vec![chain],

@@ -2,10 +2,11 @@
 
 mod alert;
 mod chains;
-mod checkpoints;
+pub(super) mod checkpoints;
 mod event;
 mod export;
 mod export_file;
+mod report;
 mod tail;
 mod verify;
 mod watch;
@@ -17,6 +18,7 @@ use crate::{cli::Audit, config::Config, failure::Failure, output::Output};
 pub(super) async fn run(arguments: Audit, config: &Config, output: &mut Output) -> Result<(), Failure> {
     match arguments {
         Audit::Verify(arguments) => verify::run(&arguments, config, output).await,
+        Audit::Report(arguments) => report::run(&arguments, config, output).await,
         Audit::Tail(arguments) => tail::run(&arguments, config, output).await,
         Audit::Export(arguments) => export::run(arguments, config, output).await,
         Audit::Checkpoint(arguments) => verify::checkpoint(&arguments, config, output).await,

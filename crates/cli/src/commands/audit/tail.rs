@@ -33,7 +33,7 @@ const POLL: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(arguments: &AuditTail, config: &Config, output: &mut Output) -> Result<(), Failure> {
     let filter = Filter::new(arguments, &config.namespace.value)?;
-    let log = session::open_audit(config, true).await?;
+    let log = session::open_audit(config, true, None).await?;
     let mut met = Met::default();
     let (mut tails, mut newest) = (Vec::new(), Vec::new());
     for chain in chains::all(&log, |finding| met.note(finding)).await? {

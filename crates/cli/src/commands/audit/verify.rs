@@ -15,7 +15,7 @@ use crate::{
     cli::{AuditCheckpoint, AuditVerify},
     config::{Config, Format},
     failure::Failure,
-    output::Output,
+    output::{Output, printable},
     session,
 };
 
@@ -45,7 +45,8 @@ pub(super) async fn run(
         Some(path) => checkpoints::trusted_in(path, config, &arguments.verifier).await?,
         None => checkpoints::trusted(config, &arguments.verifier, false).await?,
     };
-    let log = session::open_audit(config, !arguments.without_key).await?;
+    let log = session::open_audit(config, !arguments.without_key, arguments.patience).await?;
+    note_other_table(&log, trusted.latest.as_ref());
     let depth = Depth { full: arguments.full, deep: arguments.deep };
     let report = verify(&log, depth, trusted.latest.as_ref()).await?;
     conclude(&report, json, output)?;
@@ -62,7 +63,7 @@ pub(super) async fn checkpoint(
     output: &mut Output,
 ) -> Result<(), Failure> {
     let trusted = checkpoints::trusted(config, &[], arguments.begin).await?;
-    let log = session::open_audit(config, true).await?;
+    let log = session::open_audit(config, true, None).await?;
     let depth = Depth { full: arguments.full, deep: false };
     let report = verify(&log, depth, trusted.latest.as_ref()).await?;
     if report.verdict() != Verdict::Verified {
@@ -73,6 +74,19 @@ pub(super) async fn checkpoint(
     match output.format {
         Format::Json => output.json(&serde_json::json!({ "checkpoint": note })),
         Format::Text => output.bytes(note.as_bytes()),
+    }
+}
+
+/// A table that was restored is another one, and its log ends where the backup did.
+fn note_other_table(log: &AuditLog, trusted: Option<&Checkpoint>) {
+    let Some(trusted) = trusted else { return };
+    let here = log.options().table_id;
+    if here.as_deref() != trusted.table_id() {
+        say!(
+            "note: the checkpoint is of the table with the id {}, and this one has the id {}: it was restored or copied.",
+            trusted.table_id().unwrap_or("(none)"),
+            printable(here.as_deref().unwrap_or("(none)"))
+        );
     }
 }
 

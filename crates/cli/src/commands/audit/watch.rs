@@ -91,7 +91,7 @@ impl Watcher<'_> {
         {
             return Err(Failure::WentBack { path: file.value.clone() });
         }
-        let log = session::open_audit(config, true).await?;
+        let log = session::open_audit(config, true, None).await?;
         let known = self.before.as_ref().and_then(|before| before.checkpoint.clone());
         let trusted = from_file.or(known);
         let baseline = match (&trusted, &self.before) {

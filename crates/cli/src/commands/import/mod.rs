@@ -65,7 +65,7 @@ pub(super) async fn run(arguments: &Import, config: &Config, output: &mut Output
     let kind = Kind::new(&arguments.kind)?;
     let schema = Schema::new(&arguments.id_field, &arguments.attr)?;
     let source = reader::open(&arguments.file)?;
-    session::with_store(config, async |store| {
+    session::with_store_for_long(config, async |store| {
         let collection = path.within(store)?;
         import(arguments, collection, kind, schema, source, output).await
     })

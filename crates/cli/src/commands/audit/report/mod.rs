@@ -1,0 +1,200 @@
+//! `bes audit report`: what a verification came to, as one HTML page that needs nothing else.
+//!
+//! - [`counts`]: how many events there are of each kind on each day, in bounded memory.
+//! - [`plot`]: these as bars; [`strip`]: one chain as a line, with what was found in its place.
+//! - [`page`]: all of it in words, and the template `report.html`.
+
+mod counts;
+mod page;
+mod plot;
+mod strip;
+
+use std::{
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use askama::Template;
+use blue_encrypted_store::{
+    AuditLogError,
+    blue_audit::{self, Checkpoint, Report, Verdict, VerifyOptions},
+};
+
+use self::{counts::Counter, page::Page};
+use super::{
+    checkpoints::{self, Trusted},
+    export_file::ExportFile,
+};
+use crate::{
+    cli::AuditReport,
+    config::Config,
+    failure::{self, Failure},
+    output::Output,
+    session,
+};
+
+pub(super) async fn run(
+    arguments: &AuditReport,
+    config: &Config,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    // A verification may take long, and all would be for nothing.
+    if let Some(path) = arguments.to.as_deref().filter(|path| path.symlink_metadata().is_ok()) {
+        return Err(unwritten(path, io::ErrorKind::AlreadyExists.into()));
+    }
+    let verified = match &arguments.file {
+        Some(path) => verify_export(path, arguments, config).await?,
+        None => verify_table(arguments, config).await?,
+    };
+    let page = Page::of(&verified);
+    let written = match &arguments.to {
+        Some(path) => write_file(path, &page),
+        None => print(output, &page),
+    };
+    match (verified.report.verdict(), written) {
+        (Verdict::Verified, Err(Failure::ClosedPipe)) => Ok(()),
+        (Verdict::Verified, written) => written,
+        // The verdict goes before whatever happened to the page.
+        (verdict, written) => {
+            if let Some(failure) = written.err().filter(|failure| !matches!(failure, Failure::ClosedPipe)) {
+                failure::report(&failure);
+            }
+            Err(Failure::Verdict(verdict))
+        }
+    }
+}
+
+/// A log that was read, with all that the page says of it.
+struct Verified {
+    report: Report,
+    counts: counts::Counts,
+    read: Source,
+    deep: bool,
+    /// What it was compared with, and where that was kept.
+    trusted: Option<(Checkpoint, PathBuf)>,
+}
+
+/// What was read.
+enum Source {
+    Table { name: String, id: Option<String> },
+    Export(PathBuf),
+}
+
+async fn verify_table(arguments: &AuditReport, config: &Config) -> Result<Verified, Failure> {
+    let (trusted, file) = match &arguments.checkpoint {
+        Some(path) => (checkpoints::trusted_in(path, config, &arguments.verifier).await?, Some(path.clone())),
+        None => {
+            let configured = config.checkpoint_file.as_ref().map(|set| set.value.clone());
+            (checkpoints::trusted(config, &arguments.verifier, false).await?, configured)
+        }
+    };
+    let log = session::open_audit(config, !arguments.without_key, arguments.patience).await?;
+    let counter = Arc::new(Counter::default());
+    let options = VerifyOptions {
+        trusted: trusted.latest.clone().map(Into::into),
+        full: true,
+        observer: Some(counter.clone()),
+        ..log.options()
+    };
+    let report = if arguments.deep {
+        log.verify_deep(&options).await?
+    } else {
+        log.verify(&options).await.map_err(AuditLogError::from)?
+    };
+    Ok(Verified {
+        report,
+        counts: counter.counts(),
+        read: Source::Table { name: config.table.value.clone(), id: options.table_id },
+        deep: arguments.deep,
+        trusted: trusted.latest.zip(file),
+    })
+}
+
+async fn verify_export(path: &Path, arguments: &AuditReport, config: &Config) -> Result<Verified, Failure> {
+    // As for `verify`: only a checkpoint that was named says how long an export has to be.
+    let trusted = match &arguments.checkpoint {
+        Some(path) => checkpoints::trusted_in(path, config, &arguments.verifier).await?,
+        None => Trusted::default(),
+    };
+    let file = ExportFile::open(path.to_owned()).await?;
+    let counter = Arc::new(Counter::default());
+    let options = VerifyOptions {
+        trusted: trusted.latest.clone().map(Into::into),
+        full: true,
+        chains: file.chains(),
+        observer: Some(counter.clone()),
+        ..VerifyOptions::new(config.namespace.value.clone(), None)
+    };
+    let report = blue_audit::verify(Arc::new(file), &options).await.map_err(AuditLogError::from)?;
+    Ok(Verified {
+        report,
+        counts: counter.counts(),
+        read: Source::Export(path.to_owned()),
+        deep: false,
+        trusted: trusted.latest.zip(arguments.checkpoint.clone()),
+    })
+}
+
+fn print(output: &mut Output, page: &Page<'_>) -> Result<(), Failure> {
+    let text = page.render().map_err(|error| Failure::Io {
+        what: "the page cannot be made".to_owned(),
+        source: io::Error::other(error),
+    })?;
+    output.bytes(text.as_bytes())?;
+    output.flush()
+}
+
+/// A new file, private, and there only once it is whole.
+fn write_file(path: &Path, page: &Page<'_>) -> Result<(), Failure> {
+    let write = || {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
+        let mut writer = BufWriter::new(file);
+        page.write_into(&mut writer)?;
+        writer.flush()?;
+        let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path)?;
+        Ok(())
+    };
+    write().map_err(|source| unwritten(path, source))
+}
+
+fn unwritten(path: &Path, source: io::Error) -> Failure {
+    Failure::Io { what: format!("cannot write {}", path.display()), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use blue_encrypted_store::blue_audit::address::Namespace;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn findings_that_are_not_listed_are_said_to_be_left_out() {
+        let export = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(export.path(), "{}\n".repeat(1_234)).unwrap();
+        let file = ExportFile::open(export.path().to_owned()).await.unwrap();
+        let options = VerifyOptions {
+            listed_findings: 1_000,
+            ..VerifyOptions::new(Namespace::new("default").unwrap(), None)
+        };
+        let report = blue_audit::verify(Arc::new(file), &options).await.unwrap();
+        let verified = Verified {
+            report,
+            counts: Counter::default().counts(),
+            read: Source::Export(export.path().to_owned()),
+            deep: false,
+            trusted: None,
+        };
+        let page = Page::of(&verified).render().unwrap();
+        assert!(page.contains("These are the first 1,000; 234 more were counted and are not listed."));
+        assert!(page.contains("and 1,214 more"), "of those that the line of the chain names");
+        assert_eq!(
+            page.matches("class=\"unlisted\"").count(),
+            2,
+            "in the key, and behind the last that is listed"
+        );
+    }
+}
