@@ -30,7 +30,7 @@ pub(crate) enum Attempt {
     Checkpoints(OnCheckpoints),
 }
 
-const ON_TABLE: [(&str, OnTable); 38] = [
+const ON_TABLE: [(&str, OnTable); 39] = [
     ("a bit of the events flipped", fields::bit_flipped),
     ("the mac edited", fields::mac),
     ("the count edited", fields::count),
@@ -69,12 +69,15 @@ const ON_TABLE: [(&str, OnTable); 38] = [
     ("a record planted at another address", records::planted),
     ("a record of another store planted", records::planted_from_another_store),
     ("a tenant's key planted", records::key_planted),
+    ("a tenant's key deleted", records::key_deleted),
 ];
 
-const DEEP: [(&str, OnTable); 3] = [
+const DEEP: [(&str, OnTable); 5] = [
     ("a tenant's key under another id", records::key_renamed),
     ("an item that is none of the store's", records::unknown_item),
     ("a chain that nobody registered", records::unregistered_chain),
+    ("a chain of one event that nobody registered", records::unregistered_event),
+    ("a tombstone planted", records::tombstone_planted),
 ];
 
 const ON_CHECKPOINTS: [(&str, OnCheckpoints); 3] = [

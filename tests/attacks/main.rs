@@ -1,6 +1,6 @@
 //! Attacks on the audit log: whoever can write the table edits it at a random place, and verification has to find exactly
-//! that, under its right class. Afterwards the edit is undone, and the log verifies clean again. Beside them runs in
-//! which nobody attacks, and nothing may be found.
+//! that, under its right class. Afterwards the edit is undone, and the log verifies clean again. (Runs in which nobody
+//! attacks are in `tests/clean`.)
 //!
 //! [`corpus::corpus`] lists the classes. Each is a function of the good table and of random numbers to an edit and to
 //! what has to be found, with the keys and without: it knows docs/audit.md of the repository, and nothing of what the verifier
@@ -9,7 +9,6 @@
 //! `BES_ATTACKS_POSITIONS` (else [`plan::POSITIONS`]) says how often each class is tried, `BES_ATTACKS_SEED` (else random)
 //! where; `BES_ATTACKS_ONLY` leaves out all classes whose names do not contain it. `cargo xtask attacks --positions 200`
 //! is the long form. The seed makes the edits; how the writers' events fall into segments is the clock's doing.
-//! `BES_CLEAN_RUNS` (else [`clean::RUNS`]) is the number of runs without an attack.
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails as tests do")]
 
@@ -24,7 +23,6 @@ macro_rules! say {
 
 mod chains;
 mod checkpoints;
-mod clean;
 mod corpus;
 mod edit;
 mod fields;
@@ -56,9 +54,4 @@ async fn every_edit_is_found_under_its_class_and_nothing_once_it_is_undone() {
     say!("{}", tally.summary(&plan));
     assert_eq!(tally.attacks(), u64::from(plan.positions) * u64::try_from(corpus.len()).unwrap());
     assert!(tally.failures().is_empty(), "{plan}\n{}", tally.failures().join("\n"));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_nobody_attacks_nothing_is_found_while_many_write() {
-    clean::live().await;
 }

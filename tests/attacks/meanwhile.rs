@@ -4,18 +4,22 @@ use std::{
     num::NonZeroUsize,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use blue_encrypted_store::{
-    AuditConfig, ChainPolicy, Collection, Delete,
-    blue_audit::{CryptoAuditEvent, Observer, VerifyOptions, address::Chain},
+    AuditConfig, ChainPolicy, Collection, Delete, WritePolicy,
+    blue_audit::{CryptoAuditEvent, Observer, Report, Verdict, VerifyOptions, address::Chain},
 };
-use blue_tests::{Note, Sandbox};
+use blue_tests::{Fate, Note, Proxy, Sandbox};
 use tokio::{runtime::Handle, task};
 
-use crate::clean::clean;
+fn clean(report: Report, how: &str) -> Report {
+    assert!(report.verdict() == Verdict::Verified && report.findings.count() == 0, "{how}: {report}");
+    report
+}
 
 /// Two who write: one to `main`, the other to a chain of its own.
 struct Writers {
@@ -117,4 +121,36 @@ async fn a_record_that_is_made_and_deleted_between_two_looks_is_no_finding() {
         _ => {}
     };
     writers.verify(act).await;
+}
+
+/// A writer that records buffered keeps events in memory while the service refuses to take them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_is_late_is_no_finding() {
+    let sandbox = Sandbox::new("attacks-late").await;
+    sandbox.store().await.flush().await.unwrap();
+    let throttling = Arc::new(AtomicBool::new(true));
+    let throttled = throttling.clone();
+    let proxy = Proxy::start(move |request| {
+        let appends = request.writes().iter().any(|(pk, ..)| pk.starts_with("A#"));
+        let refuse = appends && throttled.load(SeqCst);
+        std::future::ready(if refuse { Fate::throttled(1) } else { Fate::Forward })
+    })
+    .await;
+    let audit = AuditConfig { writes: WritePolicy::Buffered, ..AuditConfig::default() };
+    let store = sandbox.builder().client(proxy.client(&sandbox.client)).audit(audit).open().await.unwrap();
+    let inbox = store.tenant("alice").unwrap().collection("inbox").unwrap();
+    inbox.put(&Note::new("1", "its key is new, too")).await.unwrap();
+
+    // However long it is patient, until the last look: then nothing tells of the record, nor of its key.
+    let impatient = sandbox.builder().open_audit().await.unwrap().patience(Duration::ZERO);
+    let report = impatient.verify_deep(&impatient.options()).await.unwrap();
+    assert_eq!(report.findings.count(), 2, "{report}");
+    let log = sandbox.builder().open_audit().await.unwrap().patience(Duration::from_secs(600));
+    let options = log.options();
+    let (report, ()) = tokio::join!(log.verify_deep(&options), async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        throttling.store(false, SeqCst);
+    });
+    clean(report.unwrap(), "while events are late");
+    store.flush().await.unwrap();
 }

@@ -2,14 +2,15 @@
 
 use blue_encrypted_store::{
     TenantName,
-    blue_audit::{Class, Details, GENESIS, kek_resource},
+    blue_audit::{Class, CryptoOp, Details, GENESIS, chain_resource, kek_resource, tenant_resource},
     envelope::KekId,
+    table::address::Chain,
 };
 use blue_tests::{Item, b, n, s};
 use fastrand::Rng;
 
 use crate::{
-    edit::{Edit, Expected},
+    edit::{Edit, Expected, Seen},
     fields::flip,
     good::{Good, Place, one, place},
 };
@@ -116,7 +117,15 @@ pub(crate) fn key_planted(good: &Good, rng: &mut Rng) -> Edit {
 pub(crate) fn key_renamed(good: &Good, rng: &mut Rng) -> Edit {
     let item = any_key(good, rng).clone();
     let (pk, sk) = place(&item);
-    key(good, rng, item, pk.trim_start_matches("K#"), sk)
+    let gone = key_name(good, &item);
+    key(good, rng, item, pk.trim_start_matches("K#"), sk).sees(Expected::about(Class::KeyItem, gone))
+}
+
+/// How events name the key of an item.
+fn key_name(good: &Good, item: &Item) -> String {
+    let tenant = TenantName::new(place(item).0.trim_start_matches("K#")).unwrap();
+    let id = item["kek_id"].as_b().unwrap().as_ref().try_into().unwrap();
+    kek_resource(&good.namespace, Some(&tenant), &id)
 }
 
 pub(crate) fn unknown_item(_: &Good, rng: &mut Rng) -> Edit {
@@ -136,4 +145,51 @@ pub(crate) fn unregistered_chain(good: &Good, rng: &mut Rng) -> Edit {
         events.push(event);
     }
     Edit::deep().put_segment(&good.sealed(&events)).sees(Expected::of(Class::Foreign))
+}
+
+/// What looks like a chain whose process ended before it was registered.
+pub(crate) fn unregistered_event(good: &Good, rng: &mut Rng) -> Edit {
+    let chain = Chain::new(format!("uninvited-{}", rng.u16(..))).unwrap();
+    let opens = rng.bool();
+    let (operation, resource) = match opens {
+        true => (CryptoOp::OpenChain, chain_resource(&good.namespace, &chain)),
+        false => (CryptoOp::Decrypt, "bes:default/alice/inbox/note/1".to_owned()),
+    };
+    let event = Details { operation, resource, ..Details::now() }.link(chain.as_str(), 0, GENESIS);
+    let mut segment = good.sealed(&[event]);
+    if opens {
+        flip(&mut segment.mac, rng);
+    }
+    let edit = Edit::deep().put_segment(&segment).sees(Expected::of(Class::Foreign));
+    // Without the keys it is one.
+    if opens { edit.keyless(Seen::NOTHING) } else { edit }
+}
+
+/// Its records lie there, and nobody can read them.
+pub(crate) fn key_deleted(good: &Good, rng: &mut Rng) -> Edit {
+    let item = any_key(good, rng);
+    Edit::deep().delete(place(item)).sees(Expected::about(Class::KeyItem, key_name(good, item)))
+}
+
+/// In place of a tenant's keys, beside them, or of one that there never was.
+pub(crate) fn tombstone_planted(good: &Good, rng: &mut Rng) -> Edit {
+    let key = any_key(good, rng);
+    let (pk, _) = place(key);
+    let tenant = if rng.bool() { pk.trim_start_matches("K#") } else { "dave" };
+    let tenant = TenantName::new(tenant).unwrap();
+    let mut item = Item::from([
+        ("pk".to_owned(), s(format!("K#{tenant}"))),
+        ("sk".to_owned(), s("0000000000")),
+        ("time".to_owned(), s("2026-01-02T03:04:05.678901Z")),
+    ]);
+    if rng.bool() {
+        item.extend([
+            ("kek_ids".to_owned(), key["kek_id"].clone()),
+            ("mac".to_owned(), b(rng.u128(..).to_be_bytes().repeat(2))),
+            ("audit_kek_id".to_owned(), b(*good.key.id())),
+        ]);
+    }
+    let name = tenant_resource(&good.namespace, &tenant);
+    let edit = Edit::deep().put(item).sees(Expected::about(Class::KeyItem, name));
+    if tenant.as_str() != "dave" && rng.bool() { edit.delete(place(key)) } else { edit }
 }

@@ -1,5 +1,7 @@
 //! One attack on the good table: the edit, what is found, the edit undone, and nothing found.
 
+use std::time::Duration;
+
 use blue_encrypted_store::{
     AuditLog, EncryptedStore,
     blue_audit::{Baseline, NoteSigner, Report, Verdict},
@@ -34,10 +36,11 @@ struct Way {
 impl Trial {
     pub(crate) async fn new(rng: &mut Rng) -> Self {
         let good = Good::new(rng).await;
-        let log = good.sandbox.builder().open_audit().await.unwrap();
+        // All its writers record strictly.
+        let log = good.sandbox.builder().open_audit().await.unwrap().patience(Duration::ZERO);
         let keyless =
             EncryptedStore::builder().table(&good.sandbox.table).client(good.sandbox.client.clone());
-        let without_keys = keyless.open_audit().await.unwrap();
+        let without_keys = keyless.open_audit().await.unwrap().patience(Duration::ZERO);
         assert!(log.checks_macs() && !without_keys.checks_macs());
         Self { good, signer: NoteSigner::generate("bes/default").unwrap(), log, without_keys }
     }

@@ -130,7 +130,7 @@ impl Dealer {
             "dribbled" => (at_once, Fate::SlowAnswer(wait)),
             "silent" => (at_once, Fate::Silence),
             "throttled" => (at_once, throttled(self.rng.u8(0..4))),
-            "contended" => (at_once, contended(request, self.rng.u8(0..3))),
+            "contended" => (at_once, contended(request, self.rng.u8(..))),
             // Nothing that may have been carried out, so that it is known in the end that it was not.
             SPELL => (at_once, throttled(self.rng.u8(0..3))),
             _ => (at_once, Fate::Forward),
@@ -162,42 +162,14 @@ impl Dealer {
     }
 }
 
+/// As [`Fate::throttled`], or an error of the service's own, which may come after the deed.
 fn throttled(draw: u8) -> Fate {
-    match draw {
-        0 => Fate::refusal(400, "ProvisionedThroughputExceededException"),
-        1 => Fate::refusal(400, "ThrottlingException"),
-        2 => Fate::refusal(400, "RequestLimitExceeded"),
-        _ => Fate::refusal(500, "InternalServerError"),
-    }
+    if draw == 3 { Fate::refusal(500, "InternalServerError") } else { Fate::throttled(draw) }
 }
 
 fn contended(request: &Request, draw: u8) -> Fate {
     match (request.operation.as_str(), draw) {
         ("TransactWriteItems", 0) => Fate::refusal(400, "TransactionInProgressException"),
-        ("TransactWriteItems", draw) => cancellation(request, draw == 1),
-        _ => Fate::refusal(400, "TransactionConflictException"),
+        _ => Fate::contended(request, draw),
     }
-}
-
-/// A transaction of which one item is in another one's way.
-fn cancellation(request: &Request, throttled: bool) -> Fate {
-    let (code, message) = if throttled {
-        (
-            "ThrottlingError",
-            "Throughput exceeds the current capacity for one or more global secondary indexes",
-        )
-    } else {
-        ("TransactionConflict", "Transaction is ongoing for the item")
-    };
-    let items = request.body["TransactItems"].as_array().map_or(1, Vec::len);
-    let mut reasons = vec![format!(r#"{{"Code":"{code}","Message":"{message}"}}"#)];
-    reasons.resize(items, r#"{"Code":"None"}"#.to_owned());
-    let codes =
-        [code].into_iter().chain(std::iter::repeat_n("None", items.saturating_sub(1))).collect::<Vec<_>>();
-    let body = format!(
-        r#"{{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","CancellationReasons":[{}],"Message":"Transaction cancelled, please refer cancellation reasons for specific reasons [{}]"}}"#,
-        reasons.join(","),
-        codes.join(", ")
-    );
-    Fate::Answer(400, body)
 }

@@ -34,6 +34,7 @@ macro_rules! say {
 mod bes;
 mod connection;
 mod database;
+mod full;
 mod gate;
 mod import;
 mod plan;
@@ -63,4 +64,9 @@ async fn what_was_acknowledged_outlives_every_kill_and_nothing_is_torn() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_over_a_failing_connection_is_there_and_nothing_is_torn() {
     connection::live(Plan::from_env().seed).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_full_disk_nothing_is_released_and_nothing_is_done_without_its_event() {
+    full::live().await;
 }

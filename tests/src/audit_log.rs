@@ -126,11 +126,12 @@ impl VerifiedLog {
     }
 
     /// Where the records among these items and the log, to which every write was recorded strictly, do not say the same:
-    /// of the successful writes of a record, the one with the highest version put it there, with its content digest and
-    /// under its key, or deleted it; and what was put there last is there. Empty if all is well.
+    /// of the versions of a record that were successfully written, the one that was neither followed by the next nor
+    /// deleted lies there, with its content digest and under its key; and no version was written or deleted twice. Empty if
+    /// all is well. Versions of two lives of a record need not ascend: a clock may have been set back between them.
     #[must_use]
     pub fn differences(&self, items: &[Item]) -> Vec<String> {
-        let mut writes: BTreeMap<&str, BTreeMap<(u64, bool), &Details>> = BTreeMap::new();
+        let mut writes: BTreeMap<(&str, u64, bool), &Details> = BTreeMap::new();
         let mut differences = Vec::new();
         for event in self.events().filter(|event| event.outcome == Outcome::Success) {
             let is_delete = match event.operation {
@@ -138,13 +139,22 @@ impl VerifiedLog {
                 CryptoOp::Delete => true,
                 _ => continue,
             };
-            let of_record = writes.entry(&event.resource).or_default();
-            if let Some(before) = of_record.insert((event.version, is_delete), event) {
+            if let Some(before) = writes.insert((&event.resource, event.version, is_delete), event) {
                 differences.push(format!("{event:?} comes after {before:?}"));
             }
         }
-        let last = writes.into_iter().filter_map(|(of, writes)| Some((of, *writes.last_key_value()?.1)));
-        let mut last: BTreeMap<&str, &Details> = last.collect();
+        let is_last = |of: &str, version: u64| {
+            !writes.contains_key(&(of, version + 1, false)) && !writes.contains_key(&(of, version, true))
+        };
+        let mut last: BTreeMap<&str, &Details> = BTreeMap::new();
+        for (&(of, version, is_delete), &event) in &writes {
+            if is_delete || !is_last(of, version) {
+                continue;
+            }
+            if let Some(before) = last.insert(of, event) {
+                differences.push(format!("both are the last of a record: {before:?}, {event:?}"));
+            }
+        }
         for item in items.iter().filter(|item| text(item, "pk").starts_with("R#")) {
             let record = match StoredRecord::from_item(item.clone()) {
                 Ok(record) => record,
@@ -160,8 +170,7 @@ impl VerifiedLog {
             let event = last.remove(resource(&record.path.clone().within(namespace)).as_str());
             let envelope = Envelope::parse(&record.envelope).ok();
             let is_told = event.is_some_and(|event| {
-                event.operation == CryptoOp::Encrypt
-                    && event.version == record.version
+                event.version == record.version
                     && event.content_digest == envelope.as_ref().map(Envelope::content_digest)
                     && Some(event.key_id.clone()) == envelope.map(|envelope| envelope.kek_id().to_string())
             });
@@ -170,8 +179,7 @@ impl VerifiedLog {
                 differences.push(format!("{path} has version {version}, and its last event is {event:?}"));
             }
         }
-        let written = last.into_values().filter(|event| event.operation == CryptoOp::Encrypt);
-        differences.extend(written.map(|event| format!("there is no record of {event:?}")));
+        differences.extend(last.into_values().map(|event| format!("there is no record of {event:?}")));
         differences
     }
 }

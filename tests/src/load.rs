@@ -405,7 +405,7 @@ fn failed(error: &WriteError) -> Outcome {
 }
 
 /// Whether the audit log did not take an event in time. A chain that it writes to no more is something else.
-fn is_late(error: &AuditUnavailable) -> bool {
+pub(crate) fn is_late(error: &AuditUnavailable) -> bool {
     use AppendError::{Deadline, Full, OutcomeUnknown};
     matches!(error.source, Deadline { .. } | Full { .. } | OutcomeUnknown { .. })
 }
@@ -414,7 +414,7 @@ fn hanging() -> Outcome {
     Outcome::Unknown("it hangs".into())
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

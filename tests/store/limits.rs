@@ -18,10 +18,9 @@ use blue_encrypted_store::{
     keys::{KeyContext, KeyError, KeyringError, UmkId, WrappedKek},
     table::{StoreError, TableError},
 };
-use blue_tests::{Fate, Item, Note, Proxy, Sandbox, n, s};
+use blue_tests::{Fate, Item, Note, Proxy, Sandbox, described_table, describing, n, s};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 const LIMIT: usize = 409_600;
 
@@ -476,40 +475,13 @@ async fn a_missing_table_is_created_by_init_alone() {
     assert!(matches!(read, Err(ReadError::Store(StoreError::TableMissing { .. }))), "{read:?}");
 }
 
-/// What DescribeTable says of a table in an account, for a table of this name.
-fn described(table: &str, replicas: &[&str]) -> String {
-    let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
-    json!({"Table": {
-        "TableName": table,
-        "TableArn": format!("arn:aws:dynamodb:us-east-1:123456789012:table/{table}"),
-        "TableId": "12345678-1234-1234-1234-123456789012",
-        "TableStatus": "ACTIVE",
-        "AttributeDefinitions": [attribute("pk"), attribute("sk")],
-        "KeySchema": [
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-        "Replicas": replicas.iter().map(|region| json!({"RegionName": region})).collect::<Vec<_>>(),
-    }})
-    .to_string()
-}
-
-async fn describing(sandbox: &Sandbox, replicas: &[&str]) -> Proxy {
-    let described = described(&sandbox.table, replicas);
-    Proxy::start(move |request| {
-        let described = described.clone();
-        async move {
-            if request.operation == "DescribeTable" { Fate::Answer(200, described) } else { Fate::Forward }
-        }
-    })
-    .await
-}
+const TABLE_ID: Option<&str> = Some("12345678-1234-1234-1234-123456789012");
 
 #[tokio::test]
 async fn a_replicated_table_is_opened_in_its_writing_region_alone() {
     let sandbox = Sandbox::new("replicas").await;
     create_plain(&sandbox, false).await;
-    let proxy = describing(&sandbox, &["eu-west-1", "us-east-1"]).await;
+    let proxy = describing(described_table(&sandbox.table, TABLE_ID, &["eu-west-1", "us-east-1"])).await;
     let region = sandbox.client.config().region().unwrap().to_string();
     let builder = || sandbox.builder().client(proxy.client(&sandbox.client));
     for configured in [None, Some("eu-west-1")] {
@@ -665,14 +637,14 @@ async fn a_reset_of_a_local_database_starts_it_over_and_keeps_the_other_key() {
 async fn a_reset_of_any_other_table_is_refused_and_sends_no_deletion() {
     let (sandbox, items) = keyless("reset-real").await;
     let content = fs::read(sandbox.key_path()).unwrap();
-    let proxy = describing(&sandbox, &[]).await;
+    let proxy = describing(described_table(&sandbox.table, TABLE_ID, &[])).await;
     let reset = sandbox.builder().client(proxy.client(&sandbox.client)).local_reset().await;
     let Err(ResetError::NotLocalTable { arn }) = &reset else { panic!("{reset:?}") };
     assert!(arn.contains("123456789012"));
     assert_eq!(proxy.seen("DeleteTable"), 0);
 
     // Nor if the table turns out to be a real one between the question and the yes.
-    let described = described(&sandbox.table, &[]);
+    let described = described_table(&sandbox.table, TABLE_ID, &[]);
     let proxy = Proxy::start(move |request| {
         let described = described.clone();
         async move {

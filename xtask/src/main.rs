@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 mod attacks;
+mod clean_runs;
 mod faults;
 mod fuzz;
 mod image;
@@ -10,9 +11,11 @@ mod layering;
 mod miri;
 mod mutants;
 mod quickstart;
+mod report_page;
 mod tools;
 mod up;
 mod vectors;
+mod verify_table;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -41,6 +44,8 @@ enum Command {
     Image(image::Arguments),
     /// Edit the audit log at random places, and see that verification finds each edit under its class.
     Attacks(attacks::Arguments),
+    /// Verify logs that nobody attacks, while their writers are killed, throttled and out of time.
+    CleanRuns(clean_runs::Arguments),
     /// Kill processes and databases in the middle of their work, and see that nothing is lost or torn.
     Faults(faults::Arguments),
     /// Run the fuzz targets live, each for some seconds (needs nightly Rust).
@@ -53,8 +58,12 @@ enum Command {
     Miri,
     /// Change the code that makes the formats, in copies, and see that the tests notice each change.
     Mutants(mutants::Arguments),
+    /// Open the page of `bes audit report` in Chromium, and see that it fetches nothing and says nothing.
+    ReportPage,
     /// Make the test vectors of the Python script anew, or compare them with what is committed.
     Vectors(vectors::Arguments),
+    /// Fill a table's audit log, verify it with `bes`, and see that memory does not grow with it (Linux).
+    VerifyTable(verify_table::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -64,13 +73,18 @@ fn main() -> ExitCode {
         Command::Down => up::down(),
         Command::Image(arguments) => image::run(&arguments),
         Command::Attacks(arguments) => attacks::run(&arguments),
+        Command::CleanRuns(arguments) => clean_runs::run(&arguments),
         Command::Faults(arguments) => faults::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Kat => kat::run(),
         Command::Layering => layering::run(),
         Command::Miri => miri::run(),
         Command::Mutants(arguments) => mutants::run(&arguments),
+        Command::ReportPage => block_on(report_page::run()).and_then(|outcome| outcome),
         Command::Vectors(arguments) => vectors::run(&arguments),
+        Command::VerifyTable(arguments) => {
+            block_on(verify_table::run(&arguments)).and_then(|outcome| outcome)
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

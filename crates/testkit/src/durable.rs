@@ -45,6 +45,11 @@ impl Durable {
         &self.access.endpoint
     }
 
+    /// The SDK's variables that lead any program to this server.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        self.access.variables()
+    }
+
     /// A client of this server, with connections of its own.
     pub fn client(&self) -> aws_sdk_dynamodb::Client {
         self.access.client()
@@ -62,11 +67,27 @@ impl Durable {
     /// # Errors
     /// When it does not come up, or the port stays taken.
     pub async fn restart(&mut self) -> Result<(), StartError> {
+        self.start_again(None).await
+    }
+
+    /// As [`Self::restart`], and none of its files may grow beyond so many bytes, as on a full disk. It needs 16 MiB for
+    /// files of its own that are no tables.
+    ///
+    /// # Errors
+    /// As [`Self::restart`].
+    pub async fn restart_bounded(&mut self, bytes: u64) -> Result<(), StartError> {
+        self.start_again(Some(bytes)).await
+    }
+
+    async fn start_again(&mut self, largest_file: Option<u64>) -> Result<(), StartError> {
         self.kill();
         let until = Instant::now() + PORT_LIMIT;
+        let mut command = java::command(&self.home, self.port, java::Data::Directory(&self.data));
+        if let Some(bytes) = largest_file {
+            command = java::bounded(&command, bytes);
+        }
         loop {
-            let data = java::Data::Directory(&self.data);
-            match java::Process::start_at(&self.home, self.port, data).await {
+            match java::Process::start_at(self.port, &command).await {
                 // A connection of any program may hold it for a moment.
                 Err(StartError::NoPort(_)) if Instant::now() < until => {
                     tokio::time::sleep(client::PAUSE).await;

@@ -70,6 +70,16 @@ pub(crate) fn command(home: &Path, port: u16, data: Data<'_>) -> Command {
     command
 }
 
+/// The same command line for a server of which no file may grow beyond so many bytes, as on a full disk.
+pub(crate) fn bounded(command: &Command, bytes: u64) -> Command {
+    let mut bounded = Command::new("sh");
+    // POSIX counts in blocks of 512 bytes.
+    bounded.args(["-c", r#"ulimit -f "$0" && exec "$@""#, &(bytes / 512).to_string()]);
+    bounded.arg(command.get_program()).args(command.get_args());
+    bounded.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    bounded
+}
+
 /// A port that was free a moment ago, on all interfaces as the server will want it.
 pub(crate) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?.local_addr()?.port())
@@ -109,7 +119,7 @@ impl Process {
         let mut tries = 1;
         loop {
             let port = free_port().map_err(|source| StartError::Run { program: "java", source })?;
-            match Self::start_at(home, port, data).await {
+            match Self::start_at(port, &command(home, port, data)).await {
                 Err(StartError::NoPort(_)) if tries < PORTS => tries += 1,
                 other => return other,
             }
@@ -120,16 +130,12 @@ impl Process {
         self.port
     }
 
-    /// On this port alone.
-    pub(crate) async fn start_at(
-        home: &Path,
-        port: u16,
-        data: Data<'_>,
-    ) -> Result<(Self, Access), StartError> {
+    /// By this command line, which is for this port.
+    pub(crate) async fn start_at(port: u16, command: &Command) -> Result<(Self, Access), StartError> {
         let run = |source| StartError::Run { program: "java", source };
         // A file rather than a pipe: nobody has to read it for the server to go on.
         let stderr = tempfile::tempfile().map_err(run)?;
-        let child = guard::program(&command(home, port, data))
+        let child = guard::program(command)
             .stdout(Stdio::null())
             .stderr(stderr.try_clone().map_err(run)?)
             .spawn()
