@@ -215,6 +215,8 @@ async fn a_checkpoint_of_another_store_or_table_adopts_nothing() {
         let error = restored.adopt(&proxy, Adoption { checkpoint: Some(other), ..Adoption::default() }).await;
         assert!(matches!(error, Err(AdoptError::OtherTable { .. })), "{error:?}");
     }
+    let error = restored.adopt(&proxy, Adoption::default()).await;
+    assert!(matches!(error, Err(AdoptError::NoCheckpoint)), "{error:?}");
     restored.assert_untouched().await;
 
     // Unless it is wanted: of a table that was restored before, and had tenants shredded since.

@@ -82,6 +82,10 @@ pub(crate) fn of(failure: &Failure, config: Option<&Config>) -> Vec<String> {
                 "nothing was done; a backup that is not of one moment can lack what was written as it was made".to_owned(),
                 "if that is all, adopt it with --despite-findings".to_owned(),
             ],
+            AdoptError::NoCheckpoint => vec![
+                "name the checkpoints of the table that was backed up: --checkpoint FILE".to_owned(),
+                "if there never were any: --no-checkpoint".to_owned(),
+            ],
             AdoptError::OtherTable { .. } => vec![
                 "name the checkpoints of the table that was backed up: --checkpoint FILE".to_owned(),
                 "of several tables that were the store one after the other, the newest checkpoint names all who were \
@@ -97,10 +101,6 @@ pub(crate) fn of(failure: &Failure, config: Option<&Config>) -> Vec<String> {
             AdoptError::Raced { .. } => vec!["look at the table, then adopt it again".to_owned()],
             error => of_store(error, config),
         },
-        Failure::NoShredList => vec![
-            "name the checkpoints of the table that was backed up: --checkpoint FILE".to_owned(),
-            "if there never were any: --no-checkpoint".to_owned(),
-        ],
         Failure::OpenAudit(error) => of_audit_log(error, config),
         Failure::Verdict(_) | Failure::Findings(_) => {
             vec![

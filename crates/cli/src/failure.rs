@@ -86,9 +86,6 @@ pub(crate) enum Failure {
     Declined,
     #[error(transparent)]
     Adopt(Box<AdoptError>),
-    /// Without the last checkpoint nobody knows who was shredded after the backup.
-    #[error("there is no checkpoint that says which tenants were shredded after the backup")]
-    NoShredList,
     /// The command may be done, but not all of it is in the audit log.
     #[error("the audit log may lack the last of what was done")]
     Unflushed(#[source] AuditUnavailable),
@@ -173,7 +170,6 @@ impl Failure {
             | Self::Attribute(_)
             | Self::Usage(_)
             | Self::NotConfirmed
-            | Self::NoShredList
             | Self::NotJson { .. }
             | Self::Unreadable { .. } => Exit::Usage,
             Self::Io { .. } | Self::Declined => Exit::Other,
@@ -262,7 +258,9 @@ fn of_adopt(error: &AdoptError) -> Exit {
     };
     match error {
         AdoptError::Open(error) => of_open(error),
-        AdoptError::OtherNamespace { .. } | AdoptError::OtherTable { .. } => Exit::Usage,
+        AdoptError::NoCheckpoint | AdoptError::OtherNamespace { .. } | AdoptError::OtherTable { .. } => {
+            Exit::Usage
+        }
         AdoptError::Findings(_) => Exit::Tampered,
         AdoptError::Verify(error) => of_verify(error),
         AdoptError::Keys { source, .. } | AdoptError::Meta(source) => of_change(source),

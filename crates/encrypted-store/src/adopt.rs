@@ -17,9 +17,10 @@ const PAGE: i32 = 100;
 /// What is known beside the table when it is adopted.
 #[derive(Debug, Clone, Default)]
 pub struct Adoption {
-    /// The last checkpoint of the table that it was restored from. Without one nobody knows which tenants were shredded after
-    /// the backup: their keys and records are back.
+    /// The last checkpoint of the table that it was restored from.
     pub checkpoint: Option<Checkpoint>,
+    /// Do without one. Then nobody knows which tenants were shredded after the backup: their keys and records are back.
+    pub without_checkpoint: bool,
     /// Take the checkpoint though it is of another table than this was restored from: of one that was restored from the same
     /// before, say, and had tenants shredded since.
     pub any_table: bool,
@@ -70,6 +71,9 @@ pub enum AdoptError {
         /// Its name.
         table: String,
     },
+    /// There is no checkpoint, and nobody said to do without one.
+    #[error("there is no checkpoint that says which tenants were shredded after the backup")]
+    NoCheckpoint,
     /// The checkpoint is of another store.
     #[error("the checkpoint is of the namespace {found}, the table of {namespace}")]
     OtherNamespace {
@@ -174,12 +178,14 @@ impl Builder {
     /// # Errors
     /// [`AdoptError`]. What was done until then stays done; to adopt it again goes on from there.
     pub async fn adopt(self, adoption: Adoption) -> Result<Adopted, AdoptError> {
-        let Adoption { checkpoint, any_table, despite_findings } = adoption;
+        let Adoption { checkpoint, without_checkpoint, any_table, despite_findings } = adoption;
         let found = self.find(false, false).await?;
         let name = found.store.table().name().to_owned();
         let restored = found.restored().ok_or(AdoptError::NotRestored { table: name.clone() })?;
-        if let Some(checkpoint) = &checkpoint {
-            is_of(checkpoint, &found.namespace, &restored, any_table)?;
+        match &checkpoint {
+            Some(checkpoint) => is_of(checkpoint, &found.namespace, &restored, any_table)?,
+            None if without_checkpoint => {}
+            None => return Err(AdoptError::NoCheckpoint),
         }
         let log = found.audit_log().await?;
         let report = log.verify(&log.options()).await?;

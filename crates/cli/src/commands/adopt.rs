@@ -18,8 +18,8 @@ use crate::{
 pub(super) async fn run(arguments: &Adopt, config: &Config, output: &mut Output) -> Result<(), Failure> {
     let checkpoint = checkpoint(arguments, config).await?;
     let keys = session::key_file(config).map_err(blue_encrypted_store::OpenError::from)?;
-    let Adopt { any_table, despite_findings, .. } = *arguments;
-    let adoption = Adoption { checkpoint, any_table, despite_findings };
+    let Adopt { no_checkpoint: without_checkpoint, any_table, despite_findings, .. } = *arguments;
+    let adoption = Adoption { checkpoint, without_checkpoint, any_table, despite_findings };
     match session::builder(config).keys(keys).adopt(adoption).await {
         Ok(adopted) => tell(&adopted, config, output),
         Err(error @ AdoptError::NotRestored { .. }) => {
@@ -46,9 +46,6 @@ async fn checkpoint(arguments: &Adopt, config: &Config) -> Result<Option<Checkpo
         Some(path) => checkpoints::trusted_in(path, config, &arguments.verifier).await?,
         None => checkpoints::trusted(config, &arguments.verifier, false).await?,
     };
-    if trusted.latest.is_none() {
-        return Err(Failure::NoShredList);
-    }
     Ok(trusted.latest)
 }
 

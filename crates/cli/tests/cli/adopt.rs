@@ -76,7 +76,7 @@ fn to_adopt_it_takes_its_last_checkpoint_or_to_say_that_there_is_none() {
     assert!(!bench.meta().contains_key("table_id"));
     bench.run(&["get", "bob/inbox/note/1"]).succeeded().never_said("warning");
     bench.run(&["put", "alice/inbox/note/1", "--json", "2"]).succeeded();
-    bench.run(&["adopt", "--no-checkpoint"]).succeeded().said("there is nothing to adopt");
+    bench.run(&["adopt"]).succeeded().said("there is nothing to adopt");
     bench.run(&["audit", "verify", "--deep"]).succeeded();
 }
 
