@@ -36,7 +36,8 @@ fn item(pk: &str, sk: &str, attributes: &[(&str, AttributeValue)]) -> Item {
 fn word(item: &ScannedItem) -> &'static str {
     match item {
         ScannedItem::Record(_) => "record",
-        ScannedItem::Segment { .. } => "segment",
+        ScannedItem::Segment { first: Some(_), .. } => "segment",
+        ScannedItem::Segment { .. } => "segment at no sequence",
         ScannedItem::TenantKey { .. } => "tenant key",
         ScannedItem::Tombstone { .. } => "tombstone",
         ScannedItem::AuditKey(_) => "audit key",
@@ -67,6 +68,7 @@ async fn furnished(name: &str) -> (Setting, BTreeMap<&'static str, usize>) {
         item("K#bob", "0000000000", &[("time", s("2026-01-02T03:04:05Z"))]),
         item("R#alice#inbox", "note#bad", &[("_v", n(1)), ("_e", s("no bytes"))]),
         item("A#main", "x", &[("events", b([1]))]),
+        item("A#no chain", "00000000000000000001", &[("events", b([1]))]),
         item("K#carol", "0000000001", &[]),
         item("Z#alice", "note#1", &[]),
         item("A", "00000000000000000000", &[]),
@@ -76,6 +78,7 @@ async fn furnished(name: &str) -> (Setting, BTreeMap<&'static str, usize>) {
     let counts = [
         ("record", 20),
         ("segment", 20),
+        ("segment at no sequence", 1),
         ("tenant key", 2),
         ("tombstone", 1),
         ("audit key", 1),
