@@ -11,7 +11,7 @@ use std::{
 
 use blue_encrypted_store::{
     AuditConfig, ChainPolicy, Collection, Delete, WritePolicy,
-    blue_audit::{CryptoAuditEvent, Observer, Report, Verdict, VerifyOptions, address::Chain},
+    blue_audit::{Class, CryptoAuditEvent, Observer, Report, Verdict, VerifyOptions, address::Chain},
 };
 use blue_tests::{Fate, Note, Proxy, Sandbox};
 use tokio::{runtime::Handle, task};
@@ -140,11 +140,20 @@ async fn an_event_that_is_late_is_no_finding() {
     let store = sandbox.builder().client(proxy.client(&sandbox.client)).audit(audit).open().await.unwrap();
     let inbox = store.tenant("alice").unwrap().collection("inbox").unwrap();
     inbox.put(&Note::new("1", "its key is new, too")).await.unwrap();
+    // Made, deleted by the one whose events are late, and made again.
+    let strict = sandbox.builder().open().await.unwrap().tenant("bob").unwrap().collection("inbox").unwrap();
+    strict.put(&Note::new("2", "first")).await.unwrap();
+    let late = store.tenant("bob").unwrap().collection("inbox").unwrap();
+    assert!(late.delete::<Note>("2", Delete::Any).await.unwrap());
+    strict.put(&Note::new("2", "again")).await.unwrap();
 
-    // However long it is patient, until the last look: then nothing tells of the record, nor of its key.
+    // However long it is patient, until the last look: then nothing tells of the record, nor of its key, nor that the first of
+    // the other was deleted.
     let impatient = sandbox.builder().open_audit().await.unwrap().patience(Duration::ZERO);
     let report = impatient.verify_deep(&impatient.options()).await.unwrap();
-    assert_eq!(report.findings.count(), 2, "{report}");
+    assert_eq!(report.findings.count(), 3, "{report}");
+    let stale = report.findings.listed().iter().filter(|finding| finding.class == Class::StaleRecord);
+    assert_eq!(stale.count(), 1, "{report}");
     let log = sandbox.builder().open_audit().await.unwrap().patience(Duration::from_secs(600));
     let options = log.options();
     let (report, ()) = tokio::join!(log.verify_deep(&options), async {

@@ -49,7 +49,7 @@ pub(crate) struct AuditVerify {
     /// Hold every record and key of the table against its events too
     #[arg(long, conflicts_with = "file")]
     pub(crate) deep: bool,
-    /// How long --deep waits for an event that may be on its way, before it says that there is none [default: 30s]
+    /// How long --deep waits for an event that may be on its way, before it says that something differs [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = config::duration, requires = "deep")]
     pub(crate) patience: Option<Duration>,
     /// Compare with the last checkpoint of this file, instead of that of checkpoint_file
@@ -77,7 +77,7 @@ pub(crate) struct AuditReport {
     /// Hold every record and key of the table against its events too
     #[arg(long, conflicts_with = "file")]
     pub(crate) deep: bool,
-    /// How long --deep waits for an event that may be on its way, before it says that there is none [default: 30s]
+    /// How long --deep waits for an event that may be on its way, before it says that something differs [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = config::duration, requires = "deep")]
     pub(crate) patience: Option<Duration>,
     /// Compare with the last checkpoint of this file, instead of that of checkpoint_file

@@ -75,9 +75,9 @@ impl AuditLog {
         Ok(this)
     }
 
-    /// How long a deep verification waits for an event that may be on its way, before it says that none tells of a record or
-    /// a key. Writers that record buffered keep events in memory until they are appended. Default: 30 s, spent only where
-    /// something is not told of. Where all writers record strictly, none is needed.
+    /// How long a deep verification waits for an event that may be on its way, before it says that a record or a key is not
+    /// what the events tell. Writers that record buffered keep events in memory until they are appended. Default: 30 s, spent
+    /// only where something differs. Where all writers record strictly, none is needed.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
