@@ -269,6 +269,8 @@ async fn audit_key(sandbox: &Sandbox, namespace: &Namespace, item: &Item) -> Aud
         version: 1,
         kek_id: KekId::from_bytes(kek_id),
     };
-    let kek = sandbox.key().unwrap_kek(&WrappedKek::new(bytes("wrapped_kek")), &context).await.unwrap();
+    let provider = sandbox.key();
+    let wrapped = WrappedKek::new(provider.umk_id().clone(), bytes("wrapped_kek"));
+    let kek = provider.unwrap_kek(&wrapped, &context).await.unwrap();
     AuditKey::new(kek_id, kek.expose())
 }

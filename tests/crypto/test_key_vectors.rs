@@ -202,7 +202,8 @@ fn unwrap_refused(vector: &UnwrapRefused) -> Result<Passed, String> {
 
 fn unwrap(provider: &LocalFile, wrapped: &[u8], context: &KeyContext) -> Result<Kek, KeyError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(provider.unwrap_kek(&WrappedKek::new(wrapped.to_vec()), context))
+    runtime
+        .block_on(provider.unwrap_kek(&WrappedKek::new(provider.umk_id().clone(), wrapped.to_vec()), context))
 }
 
 fn secret(Fixed(bytes): &Fixed<32>) -> SecretKey {

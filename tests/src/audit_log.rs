@@ -13,7 +13,7 @@ use blue_encrypted_store::{
         SegmentSource, Stored, VerifyOptions, address::Chain, resource, verify,
     },
     envelope::{Envelope, KekId},
-    keys::{KeyContext, KeyOwner, WrappedKek},
+    keys::{KeyContext, KeyOwner, UmkId, WrappedKek},
     table::{SegmentItem, StoredRecord},
 };
 
@@ -220,7 +220,8 @@ async fn audit_keys(items: &[Item], provider: &dyn KeyProvider, namespace: &Name
             version,
             kek_id: KekId::from_bytes(kek_id),
         };
-        let kek = provider.unwrap_kek(&WrappedKek::new(bytes("wrapped_kek")), &context).await;
+        let wrapped = WrappedKek::new(UmkId::new(text(item, "umk_id")), bytes("wrapped_kek"));
+        let kek = provider.unwrap_kek(&wrapped, &context).await;
         let kek = kek.expect("the audit key is as it was wrapped");
         keys.insert(version, AuditKey::new(kek_id, kek.expose()));
     }

@@ -26,8 +26,7 @@ impl KekStore for TableKeks {
             .map(|item| StoredKek {
                 version: item.version,
                 kek_id: KekId::from_bytes(item.kek_id),
-                umk_id: UmkId::new(item.umk_id),
-                wrapped: WrappedKek::new(item.wrapped),
+                wrapped: WrappedKek::new(UmkId::new(item.umk_id), item.wrapped),
             })
             .collect();
         Ok(StoredKeks { versions, tombstone: items.tombstone.map(|time| Tombstone { time }) })
@@ -37,8 +36,8 @@ impl KekStore for TableKeks {
         let item = KeyItem {
             version: kek.version,
             kek_id: *kek.kek_id.as_bytes(),
-            provider: kek.umk_id.provider().to_owned(),
-            umk_id: kek.umk_id.as_str().to_owned(),
+            provider: kek.wrapped.umk_id().provider().to_owned(),
+            umk_id: kek.wrapped.umk_id().as_str().to_owned(),
             wrapped: kek.wrapped.as_bytes().to_vec(),
             created: now_micros(),
         };

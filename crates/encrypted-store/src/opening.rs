@@ -149,7 +149,7 @@ impl Key {
         let table = table.to_owned();
         match self {
             Self::File(file) if recorded == found => Ok(Arc::new(file)),
-            Self::Provider(provider) if recorded == found => Ok(provider),
+            Self::Provider(provider) if provider.accepts(&recorded) => Ok(provider),
             Self::File(file) if recorded.is_local() => {
                 Err(OpenError::LocalKeyChanged { table, path: file.path().to_owned(), recorded, found })
             }

@@ -5,7 +5,7 @@ use std::{error::Error, sync::Arc};
 use async_trait::async_trait;
 use blue_envelope::KekId;
 
-use crate::{KeyOwner, UmkId, WrappedKek};
+use crate::{KeyOwner, WrappedKek};
 
 /// What a store of wrapped KEKs reports when it cannot answer. The keyring passes it on unread.
 pub type KekStoreError = Arc<dyn Error + Send + Sync>;
@@ -43,8 +43,6 @@ pub struct StoredKek {
     pub version: u32,
     /// The id that envelopes name.
     pub kek_id: KekId,
-    /// The UMK that wrapped it.
-    pub umk_id: UmkId,
     /// The KEK itself, wrapped.
     pub wrapped: WrappedKek,
 }

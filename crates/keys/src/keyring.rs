@@ -304,8 +304,7 @@ impl Inner {
         let context = self.context(owner, 1, KekId::generate()?);
         let provider_error = |error| provider_error(owner, error);
         let (kek, wrapped) = self.provider.generate_kek(&context).await.map_err(provider_error)?;
-        let stored =
-            StoredKek { version: 1, kek_id: kek.id(), umk_id: self.provider.umk_id().clone(), wrapped };
+        let stored = StoredKek { version: 1, kek_id: kek.id(), wrapped };
         let inserted = self.store.insert(owner, &stored).await;
         match inserted.map_err(|source| KeyringError::Store { owner: owner.clone(), source })? {
             Inserted::Done => {

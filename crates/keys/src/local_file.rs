@@ -199,7 +199,7 @@ impl LocalFile {
             .wrapping_key(&salt, &ctx)
             .encrypt(&authenticated(&ctx), &mut *key)
             .expect("32 bytes are within AES-GCM's bound");
-        WrappedKek::new([&[FORMAT][..], &salt, &*key, &tag].concat())
+        WrappedKek::new(self.id.clone(), [&[FORMAT][..], &salt, &*key, &tag].concat())
     }
 }
 
@@ -380,11 +380,14 @@ mod tests {
         for bit in 0..wrapped.as_bytes().len() * 8 {
             let mut changed = wrapped.as_bytes().to_vec();
             changed[bit / 8] ^= 1 << (bit % 8);
-            let error = block_on(provider.unwrap_kek(&WrappedKek::new(changed), &context())).unwrap_err();
+            let error = block_on(
+                provider.unwrap_kek(&WrappedKek::new(provider.umk_id().clone(), changed), &context()),
+            )
+            .unwrap_err();
             assert!(matches!((bit / 8, &error), (0, KeyError::Malformed) | (1.., KeyError::Authentication)));
         }
         for length in 0..wrapped.as_bytes().len() {
-            let short = WrappedKek::new(wrapped.as_bytes()[..length].to_vec());
+            let short = WrappedKek::new(provider.umk_id().clone(), wrapped.as_bytes()[..length].to_vec());
             assert!(matches!(block_on(provider.unwrap_kek(&short, &context())), Err(KeyError::Malformed)));
         }
     }

@@ -12,8 +12,14 @@ use blue_envelope::{
 /// production; everything below the UMK is the same code.
 #[async_trait]
 pub trait KeyProvider: Send + Sync {
-    /// Which UMK it uses.
+    /// Which UMK it wraps under.
     fn umk_id(&self) -> &UmkId;
+
+    /// Whether it unwraps what was wrapped under this UMK: its own and, while keys are moved from one UMK to another, those
+    /// that it is configured to accept besides.
+    fn accepts(&self, umk_id: &UmkId) -> bool {
+        umk_id == self.umk_id()
+    }
 
     /// A fresh KEK of 256 random bits, and the same wrapped under the UMK for `context` alone.
     ///
@@ -26,6 +32,15 @@ pub trait KeyProvider: Send + Sync {
     /// # Errors
     /// [`KeyError`]; [`KeyError::Authentication`] for any other context, UMK or bytes.
     async fn unwrap_kek(&self, wrapped: &WrappedKek, context: &KeyContext) -> Result<Kek, KeyError>;
+
+    /// The same KEK wrapped under [`Self::umk_id`], for the same context, whichever accepted UMK it was wrapped under.
+    ///
+    /// # Errors
+    /// [`KeyError`]; [`KeyError::NotMoved`] by a provider that has one UMK for good, as this method does unless it is
+    /// implemented.
+    async fn rewrap_kek(&self, _: &WrappedKek, _: &KeyContext) -> Result<WrappedKek, KeyError> {
+        Err(KeyError::NotMoved { umk_id: self.umk_id().clone() })
+    }
 }
 
 /// The name of a UMK: `local:` and a fingerprint, or the ARN of a KMS key. It is no secret.
@@ -132,25 +147,35 @@ impl KeyContext {
 
 /// A KEK as it lies in the table: readable by whoever has the UMK, to everybody else random bytes.
 #[derive(Clone, PartialEq, Eq)]
-pub struct WrappedKek(Vec<u8>);
+pub struct WrappedKek {
+    umk_id: UmkId,
+    bytes: Vec<u8>,
+}
 
 impl WrappedKek {
-    /// The bytes as a provider made them, or as they were stored.
+    /// The bytes as a provider made them, or as they were stored, and the UMK that they are said to be wrapped under. Nothing
+    /// vouches for that: a provider lets it choose among the UMKs that it is configured for, and nothing else.
     #[must_use]
-    pub fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+    pub fn new(umk_id: UmkId, bytes: Vec<u8>) -> Self {
+        Self { umk_id, bytes }
+    }
+
+    /// The UMK.
+    #[must_use]
+    pub fn umk_id(&self) -> &UmkId {
+        &self.umk_id
     }
 
     /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
 impl fmt::Debug for WrappedKek {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WrappedKek([{} bytes])", self.0.len())
+        write!(f, "WrappedKek({}, [{} bytes])", self.umk_id, self.bytes.len())
     }
 }
 
@@ -181,6 +206,26 @@ pub enum KeyError {
         umk_id: UmkId,
         /// What the service said.
         source: Box<dyn Error + Send + Sync>,
+    },
+    /// It is said to be wrapped under a UMK that the provider is not configured for.
+    #[error("the key is wrapped under the master key {umk_id}, which is not configured")]
+    NotConfigured {
+        /// That UMK.
+        umk_id: UmkId,
+    },
+    /// The service refuses the request for another reason: the UMK is of another kind than is needed, say.
+    #[error("the use of the master key {umk_id} was refused")]
+    Refused {
+        /// The UMK.
+        umk_id: UmkId,
+        /// What the service said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The provider does not move keys from one UMK to another.
+    #[error("keys under {umk_id} are not moved to another master key")]
+    NotMoved {
+        /// The provider's UMK.
+        umk_id: UmkId,
     },
     /// The key service throttles or does not answer; the same call may succeed later.
     #[error("the key service is unavailable")]

@@ -53,7 +53,7 @@ pub(crate) fn wrapped(data: &[u8]) {
 }
 
 fn refused(provider: &LocalFile, bytes: &[u8], context: &KeyContext) {
-    let wrapped = WrappedKek::new(bytes.to_vec());
+    let wrapped = WrappedKek::new(provider.umk_id().clone(), bytes.to_vec());
     assert_eq!(wrapped.as_bytes(), bytes);
     let error = ready(provider.unwrap_kek(&wrapped, context)).expect_err("it was not wrapped so");
     // "a wrapped KEK has 65 bytes", the first of them 0x01.

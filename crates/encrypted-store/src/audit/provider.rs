@@ -72,6 +72,10 @@ impl KeyProvider for AuditedProvider {
         self.provider.umk_id()
     }
 
+    fn accepts(&self, umk_id: &UmkId) -> bool {
+        self.provider.accepts(umk_id)
+    }
+
     async fn generate_kek(&self, context: &KeyContext) -> Result<(Kek, WrappedKek), KeyError> {
         let generated = self.provider.generate_kek(context).await;
         self.record(CryptoOp::GenerateKek, context, generated).await
@@ -80,6 +84,11 @@ impl KeyProvider for AuditedProvider {
     async fn unwrap_kek(&self, wrapped: &WrappedKek, context: &KeyContext) -> Result<Kek, KeyError> {
         let unwrapped = self.provider.unwrap_kek(wrapped, context).await;
         self.record(CryptoOp::UnwrapKek, context, unwrapped).await
+    }
+
+    /// Not recorded here: the event goes with the write of the key item.
+    async fn rewrap_kek(&self, wrapped: &WrappedKek, context: &KeyContext) -> Result<WrappedKek, KeyError> {
+        self.provider.rewrap_kek(wrapped, context).await
     }
 }
 
@@ -100,6 +109,7 @@ fn failure(error: &KeyError) -> Failure {
         KeyError::Denied { .. } => Failure::denied("key_denied"),
         KeyError::Disabled { .. } => Failure::denied("key_disabled"),
         KeyError::NotFound { .. } => Failure::failed("key_not_found"),
+        KeyError::NotConfigured { .. } => Failure::failed("key_not_configured"),
         KeyError::Unavailable { .. } => Failure::failed("key_unavailable"),
         KeyError::Authentication | KeyError::Malformed => Failure::failed("tampered"),
         _ => Failure::failed("key_failed"),

@@ -8,7 +8,7 @@ use blue_audit::{
     VerifyOptions, verify,
 };
 use blue_envelope::KekId;
-use blue_keys::{KeyContext, KeyOwner, KeyProvider, WrappedKek};
+use blue_keys::{KeyContext, KeyOwner, KeyProvider, UmkId, WrappedKek};
 use blue_store::{Deadlines, KeyPartition, Store, StoreError, TableError};
 
 use super::{
@@ -163,7 +163,8 @@ impl AuditLog {
             let kek_id = KekId::from_bytes(item.kek_id);
             let (namespace, version) = (self.namespace.clone(), item.version);
             let context = KeyContext { namespace, owner: KeyOwner::Audit, version, kek_id };
-            let unwrapped = provider.unwrap_kek(&WrappedKek::new(item.wrapped), &context).await;
+            let wrapped = WrappedKek::new(UmkId::new(item.umk_id), item.wrapped);
+            let unwrapped = provider.unwrap_kek(&wrapped, &context).await;
             keys.push(audit_key(&unwrapped.map_err(OpenError::WrappedAuditKey)?));
         }
         match keys.pop() {
