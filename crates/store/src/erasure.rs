@@ -9,8 +9,9 @@ use blue_address::Tenant;
 use crate::{
     KeyItems, KeyPartition, StoreError, Table,
     item::{Condition, Item, text},
-    keys::{KEK_ID, TIME},
-    size::key_size,
+    key_changes::is_key,
+    keys::TIME,
+    size::{item_size, key_size},
 };
 
 pub(crate) const KEK_IDS: &str = "kek_ids";
@@ -97,8 +98,8 @@ impl Erasure {
 
     pub(crate) fn size(&self) -> usize {
         let keys = self.parts() - usize::from(self.tombstone.is_some());
-        let tombstone = self.tombstone.iter().flatten().map(|(name, value)| name.len() + len(value));
-        tombstone.sum::<usize>() + keys * key_size(&self.partition.pk(), "0000000000")
+        let tombstone = self.tombstone.as_ref().map_or(0, item_size);
+        tombstone + keys * key_size(&self.partition.pk(), "0000000000")
     }
 
     pub(crate) fn in_transaction(&self, table: &Table, parts: &mut Vec<TransactWriteItem>) {
@@ -107,10 +108,7 @@ impl Erasure {
             None => table.transact_check(self.partition.key(0), Condition::present()),
         });
         for (version, kek_id) in &self.versions {
-            let mut condition = Condition { expression: "#id = :id".to_owned(), ..Condition::default() };
-            condition.names.insert("#id".to_owned(), KEK_ID.to_owned());
-            condition.values.insert(":id".to_owned(), AttributeValue::B(Blob::new(kek_id)));
-            parts.push(table.transact_delete(self.partition.key(*version), condition));
+            parts.push(table.transact_delete(self.partition.key(*version), is_key(kek_id)));
         }
         parts.extend(self.next_version().map(|next| table.transact_absent(self.partition.key(next))));
     }
@@ -119,14 +117,6 @@ impl Erasure {
     /// is free; and later the tombstone keeps it from being added.
     fn next_version(&self) -> Option<u32> {
         self.versions.last().map_or(Some(1), |(last, _)| last.checked_add(1))
-    }
-}
-
-fn len(value: &AttributeValue) -> usize {
-    match value {
-        AttributeValue::S(text) => text.len(),
-        AttributeValue::B(bytes) => bytes.as_ref().len(),
-        _ => 0,
     }
 }
 

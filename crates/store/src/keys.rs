@@ -7,7 +7,7 @@ use blue_address::{Chain, Tenant};
 use uuid::Uuid;
 
 use crate::{
-    MalformedItem, Store, StoreError, Tombstone,
+    MalformedItem, Meta, Store, StoreError, TableError, Tombstone,
     calls::{Answered, Deadline, GaveUp, call, failed_condition},
     directory::tenant_key,
     item::{self, Condition, Item, SK, describe_key, integer, key, plain_text},
@@ -16,9 +16,9 @@ use crate::{
 };
 
 pub(crate) const KEK_ID: &str = "kek_id";
-const PROVIDER: &str = "provider";
-const UMK_ID: &str = "umk_id";
-const WRAPPED: &str = "wrapped_kek";
+pub(crate) const PROVIDER: &str = "provider";
+pub(crate) const UMK_ID: &str = "umk_id";
+pub(crate) const WRAPPED: &str = "wrapped_kek";
 const CREATED: &str = "created";
 pub(crate) const TIME: &str = "time";
 
@@ -168,6 +168,19 @@ impl Store {
         }
     }
 
+    /// META as it is now.
+    ///
+    /// # Errors
+    /// [`StoreError::Reinitialised`] if it is not that of the store that was opened; else [`StoreError`].
+    pub async fn meta(&self, deadline: Deadline) -> Result<Meta, StoreError> {
+        let item = self.table.read_item(meta::meta_key(), deadline).await?;
+        match item.map(|item| Meta::decode(&self.table.name, &item)) {
+            Some(Ok(meta)) if meta.created == self.created => Ok(meta),
+            Some(Err(TableError::Store(error))) => Err(error),
+            _ => Err(StoreError::Reinitialised { table: self.table.name.clone() }),
+        }
+    }
+
     async fn check_still_the_same(&self, deadline: Deadline) -> Result<(), StoreError> {
         let meta = self.table.read_item(meta::meta_key(), deadline).await?;
         if meta.and_then(|meta| integer(&meta, meta::CREATED)) == Some(self.created) {
@@ -201,7 +214,7 @@ pub(crate) fn entry(item: &Item) -> Result<KeyEntry, MalformedItem> {
     entry.map_err(|reason| MalformedItem { key: describe_key(item), reason })
 }
 
-fn encode(partition: &KeyPartition, item: &KeyItem) -> Item {
+pub(crate) fn encode(partition: &KeyPartition, item: &KeyItem) -> Item {
     let KeyItem { version, kek_id, provider, umk_id, wrapped, created } = item;
     let mut out = partition.key(*version);
     out.extend([

@@ -24,12 +24,14 @@
 //! # }
 //! ```
 
+mod backups;
 mod calls;
 mod directory;
 mod erasure;
 mod error;
 mod group;
 mod item;
+mod key_changes;
 mod keys;
 mod meta;
 mod outcome;
@@ -45,11 +47,13 @@ mod write;
 /// Names, addresses and attributes: the crate `blue-address`.
 pub use blue_address as address;
 
+pub use backups::{Backups, Copy};
 pub use calls::{Deadline, Deadlines};
 pub use erasure::{MAX_ERASED_KEYS, Tombstone};
 pub use error::{MalformedItem, StoreError, TableError};
 pub use group::{Appended, WriteRefusal};
 pub use item::{PayloadType, Revision, StoredRecord, SystemAttributes, WRITE_ID_LEN, check_size};
+pub use key_changes::Wrapping;
 pub use keys::{KeyInserted, KeyItem, KeyItems, KeyPartition};
 pub use meta::Meta;
 pub use records::{Current, Cursor, DeleteOutcome, Page, PutOutcome, Store};

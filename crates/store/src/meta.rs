@@ -98,6 +98,26 @@ impl Meta {
         Ok(MetaUpdate { expression, condition })
     }
 
+    /// The change of META to one with this UMK.
+    pub(crate) fn change_of_root(&self, provider: &str, umk_id: &str) -> Result<MetaUpdate, StoreError> {
+        let (provider, umk_id) = (provider.to_owned(), umk_id.to_owned());
+        let encoded = Self { provider, umk_id, ..self.clone() }.encode();
+        let mut condition = self.condition();
+        for (name, alias) in [(PROVIDER, "provider"), (UMK_ID, "umk_id")] {
+            if plain_text(&encoded, name).is_none() {
+                let reason = format!("{name} is not visible ASCII");
+                return Err(MalformedItem { key: describe_key(&encoded), reason }.into());
+            }
+            condition.names.insert(format!("#{alias}"), name.to_owned());
+            condition.values.insert(format!(":{alias}"), encoded[name].clone());
+        }
+        // The aliases of the condition are numbered, but for this one, which is only in it if there is no id.
+        if self.table_id.is_some() {
+            condition.names.remove("#table_id");
+        }
+        Ok(MetaUpdate { expression: "SET #provider = :provider, #umk_id = :umk_id", condition })
+    }
+
     /// The condition that META is this and nothing else.
     fn condition(&self) -> Condition {
         let mut condition = Condition::default();

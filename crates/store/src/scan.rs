@@ -1,12 +1,15 @@
 //! Reading the whole table, in parts that can be read at the same time.
 
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
 use blue_address::{Chain, Collection, Tenant};
 
 use crate::{
-    KeyItem, MalformedItem, Meta, Store, StoreError, StoredRecord, TableError, Tombstone,
+    KeyItem, KeyPartition, MalformedItem, Meta, Store, StoreError, StoredRecord, TableError, Tombstone,
     calls::{Deadline, ask},
     directory::{self, TENANTS},
-    item::{self, Item, PK, SK, describe_key},
+    item::{self, Condition, Item, PK, SK, describe_key},
     keys::{KeyEntry, entry},
     meta, segments,
 };
@@ -89,6 +92,42 @@ impl Store {
         from: Option<&ScanCursor>,
         deadline: Deadline,
     ) -> Result<ScanPage, StoreError> {
+        self.scan_if(None, part, parts, from, deadline).await
+    }
+
+    /// The same of key items alone: tenants' keys, their tombstones, and audit keys. The service reads the whole table all the
+    /// same, and counts it; only what it sends is less.
+    ///
+    /// # Errors
+    /// As [`Self::scan`].
+    pub async fn scan_keys(
+        &self,
+        part: u32,
+        parts: u32,
+        from: Option<&ScanCursor>,
+        deadline: Deadline,
+    ) -> Result<ScanPage, StoreError> {
+        let audit = KeyPartition::Audit.pk();
+        let keys = Condition {
+            expression: "begins_with(#pk, :tenants) OR #pk = :audit".to_owned(),
+            names: HashMap::from([("#pk".to_owned(), PK.to_owned())]),
+            values: HashMap::from([
+                (":tenants".to_owned(), AttributeValue::S("K#".to_owned())),
+                (":audit".to_owned(), AttributeValue::S(audit)),
+            ]),
+        };
+        self.scan_if(Some(keys), part, parts, from, deadline).await
+    }
+
+    async fn scan_if(
+        &self,
+        filter: Option<Condition>,
+        part: u32,
+        parts: u32,
+        from: Option<&ScanCursor>,
+        deadline: Deadline,
+    ) -> Result<ScanPage, StoreError> {
+        let filter = filter.unwrap_or_default();
         // What is beyond an i32 is far beyond what the service takes, and it says so.
         let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
         let request = self
@@ -99,6 +138,9 @@ impl Store {
             .segment(number(part))
             .total_segments(number(parts))
             .set_exclusive_start_key(from.map(|cursor| cursor.0.clone()))
+            .set_expression_attribute_values(filter.values())
+            .set_filter_expression(Some(filter.expression).filter(|expression| !expression.is_empty()))
+            .set_expression_attribute_names(Some(filter.names).filter(|names| !names.is_empty()))
             .consistent_read(true);
         let answer = ask("Scan", &self.table.name, deadline, || request.clone().send()).await?;
         let items = answer.items.unwrap_or_default();

@@ -1,8 +1,9 @@
 //! How large an item is, before it is sent.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use blue_address::{ItemAttributes, RecordPath, Value};
 
-use crate::item::{ENVELOPE, PK, SK, VERSION, partition, sort_key};
+use crate::item::{ENVELOPE, Item, PK, SK, VERSION, partition, sort_key};
 
 /// The most bytes an item may have, names included: 400 KiB.
 pub const MAX_ITEM_SIZE: usize = 409_600;
@@ -23,6 +24,18 @@ pub(crate) fn record_size(
 /// The size of what tells a record's item from others.
 pub(crate) fn record_key_size(path: &RecordPath) -> usize {
     key_size(&partition(&path.tenant, &path.collection), &sort_key(path))
+}
+
+/// The same count, of an item as it is sent.
+pub(crate) fn item_size(item: &Item) -> usize {
+    let value_size = |value: &AttributeValue| match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => number_size(digits),
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
+        AttributeValue::Bool(_) => 1,
+        other => unreachable!("this store never writes {other:?}"),
+    };
+    item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
 }
 
 /// The size of an item's key, names included.
@@ -55,24 +68,8 @@ pub(crate) fn number_size(number: &str) -> usize {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::collections::HashMap;
-
-    use aws_sdk_dynamodb::types::AttributeValue;
-
+mod tests {
     use super::*;
-
-    /// The same count, of the item as it is sent.
-    pub(crate) fn item_size(item: &HashMap<String, AttributeValue>) -> usize {
-        let value_size = |value: &AttributeValue| match value {
-            AttributeValue::S(text) => text.len(),
-            AttributeValue::N(digits) => number_size(digits),
-            AttributeValue::B(bytes) => bytes.as_ref().len(),
-            AttributeValue::Bool(_) => 1,
-            other => panic!("this store never writes {other:?}"),
-        };
-        item.iter().map(|(name, value)| name.len() + value_size(value)).sum()
-    }
 
     /// Found by growing an item to the limit in DynamoDB Local.
     #[test]

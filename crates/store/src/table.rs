@@ -194,7 +194,7 @@ impl Table {
         }
     }
 
-    fn missing(&self) -> StoreError {
+    pub(crate) fn missing(&self) -> StoreError {
         StoreError::TableMissing { table: self.name.clone() }
     }
 

@@ -2,13 +2,18 @@
 
 use std::fmt;
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use aws_sdk_dynamodb::{
+    primitives::Blob,
+    types::{AttributeValue, TransactWriteItem},
+};
 use blue_address::{ItemAttributes, RecordPath, Tenant};
 
 use crate::{
-    Current, KeyItems, Meta, Revision, StoreError, StoredRecord, Table, Tombstone,
+    Current, KeyItem, KeyItems, KeyPartition, Meta, Revision, StoreError, StoredRecord, Table, Tombstone,
+    Wrapping,
     erasure::Erasure,
-    item::{self, Condition, Item, WRITE_ID_LEN},
+    item::{self, Condition, ENVELOPE, Item, VERSION, WRITE_ID_LEN},
+    key_changes::KeyChange,
     meta::{self, MetaUpdate},
     size,
 };
@@ -40,8 +45,10 @@ pub enum Put<'a> {
 pub enum Place {
     /// A record.
     Record(RecordPath),
-    /// All keys of a tenant.
+    /// The keys of a tenant.
     Keys(Tenant),
+    /// The audit keys.
+    AuditKeys,
     /// META.
     Meta,
 }
@@ -51,6 +58,7 @@ impl fmt::Display for Place {
         match self {
             Self::Record(path) => path.fmt(f),
             Self::Keys(tenant) => write!(f, "the keys of {tenant}"),
+            Self::AuditKeys => f.write_str("the audit keys"),
             Self::Meta => f.write_str("META"),
         }
     }
@@ -69,7 +77,9 @@ pub struct GroupWrite {
 enum Action {
     Put(Item, Condition),
     Delete(Condition),
+    Rewrap(Condition),
     EraseKeys(Erasure),
+    Key(KeyChange),
     Update(MetaUpdate),
 }
 
@@ -96,6 +106,61 @@ impl GroupWrite {
         Self { place: Place::Record(path.clone()), action: Action::Delete(expected.condition()), size }
     }
 
+    /// Replaces a record's envelope, of which nothing but the wrapped data key may differ, if the record is still exactly
+    /// `found`: its version, and all of its envelope. Its other attributes stay as they are.
+    ///
+    /// # Panics
+    /// If the envelope has another length or another write id.
+    #[must_use]
+    pub fn rewrap(found: &StoredRecord, envelope: Vec<u8>) -> Self {
+        assert_eq!(envelope.len(), found.envelope.len(), "a rewrapped envelope is as long as before");
+        assert_eq!(envelope.get(..WRITE_ID_LEN), found.envelope.get(..WRITE_ID_LEN), "it is the same write");
+        let StoredRecord { path, version, envelope: before, attributes } = found;
+        // What is sent: the new envelope, and the old one in the condition.
+        let size = size::record_size(path, *version, attributes, envelope.len()) + before.len();
+        let bytes = |bytes: Vec<u8>| AttributeValue::B(Blob::new(bytes));
+        let names = [("#v", VERSION), ("#e", ENVELOPE)];
+        let values = [
+            (":v", AttributeValue::N(version.to_string())),
+            (":e", bytes(before.clone())),
+            (":new", bytes(envelope)),
+        ];
+        let condition = Condition {
+            expression: "#v = :v AND #e = :e".to_owned(),
+            names: names.map(|(alias, name)| (alias.to_owned(), name.to_owned())).into(),
+            values: values.map(|(alias, value)| (alias.to_owned(), value)).into(),
+        };
+        Self { place: Place::Record(path.clone()), action: Action::Rewrap(condition), size }
+    }
+
+    /// Adds a version to a tenant's key, behind `newest`, which must still be there. Fails its condition if that version, or
+    /// a tombstone, is there already.
+    #[must_use]
+    pub fn add_key(tenant: &Tenant, item: &KeyItem, newest: &KeyItem) -> Self {
+        Self::of_keys(Place::Keys(tenant.clone()), KeyChange::add(tenant, item, newest))
+    }
+
+    /// Takes a version of a tenant's key away, which must be there, as `newest` must.
+    #[must_use]
+    pub fn remove_key(tenant: &Tenant, item: &KeyItem, newest: &KeyItem) -> Self {
+        Self::of_keys(Place::Keys(tenant.clone()), KeyChange::remove(tenant, item, newest))
+    }
+
+    /// Replaces what a key is wrapped under, if it is still wrapped as in `item`.
+    #[must_use]
+    pub fn wrap_key(partition: &KeyPartition, item: &KeyItem, wrapping: Wrapping) -> Self {
+        let place = match partition {
+            KeyPartition::Tenant(tenant) => Place::Keys(tenant.clone()),
+            KeyPartition::Audit => Place::AuditKeys,
+        };
+        Self::of_keys(place, KeyChange::wrap(partition, item, wrapping))
+    }
+
+    fn of_keys(place: Place, change: KeyChange) -> Self {
+        let size = change.size();
+        Self { place, action: Action::Key(change), size }
+    }
+
     /// Puts a tombstone in place of all keys of a tenant: `found`, which must still be all of them. A tombstone that is
     /// there already stays as it is.
     ///
@@ -117,6 +182,16 @@ impl GroupWrite {
         Ok(Self { place: Place::Meta, action, size: size::key_size(meta::PARTITION, meta::SORT_KEY) })
     }
 
+    /// Records in META that the store's keys are wrapped under this UMK from now on. META must still be `meta`, as it was read;
+    /// what else is in it, stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Malformed`] if the id is not visible ASCII, which could not be read back.
+    pub fn change_root(meta: &Meta, provider: &str, umk_id: &str) -> Result<Self, StoreError> {
+        let action = Action::Update(meta.change_of_root(provider, umk_id)?);
+        Ok(Self { place: Place::Meta, action, size: size::key_size(meta::PARTITION, meta::SORT_KEY) })
+    }
+
     /// What it writes.
     #[must_use]
     pub fn place(&self) -> &Place {
@@ -128,7 +203,8 @@ impl GroupWrite {
     pub fn parts(&self) -> usize {
         match &self.action {
             Action::EraseKeys(erasure) => erasure.parts(),
-            Action::Put(..) | Action::Delete(_) | Action::Update(_) => 1,
+            Action::Key(change) => change.parts(),
+            Action::Put(..) | Action::Delete(_) | Action::Rewrap(_) | Action::Update(_) => 1,
         }
     }
 
@@ -148,9 +224,13 @@ impl GroupWrite {
             (Action::Delete(condition), Place::Record(path)) => {
                 parts.push(table.transact_delete(item::record_key(path), condition.clone()));
             }
+            (Action::Rewrap(condition), Place::Record(path)) => {
+                parts.push(table.transact_update(item::record_key(path), "SET #e = :new", condition.clone()));
+            }
             (Action::EraseKeys(erasure), _) => erasure.in_transaction(table, parts),
+            (Action::Key(change), _) => change.in_transaction(table, parts),
             (Action::Update(update), _) => parts.push(update.in_transaction(table)),
-            (Action::Delete(_), _) => unreachable!("only records are deleted one by one"),
+            (Action::Delete(_) | Action::Rewrap(_), _) => unreachable!("both are of records alone"),
         }
     }
 
@@ -158,7 +238,7 @@ impl GroupWrite {
     pub(crate) fn found(&self, item: Option<Item>) -> Option<Current> {
         match &self.place {
             Place::Record(path) => Current::found(path, item),
-            Place::Keys(_) | Place::Meta => None,
+            Place::Keys(_) | Place::AuditKeys | Place::Meta => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use blue_address::Attributes;
 
 use super::*;
-use crate::size::tests::item_size;
+use crate::size::item_size;
 
 fn decode(item: Item) -> Result<StoredRecord, MalformedItem> {
     StoredRecord::from_item(item)

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::size::tests::item_size;
+use crate::size::item_size;
 
 fn segment() -> SegmentItem {
     SegmentItem {
