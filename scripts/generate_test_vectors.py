@@ -349,6 +349,19 @@ class KeyContext:
         return b"".join(lp(utf8(text)) for text in texts) + u32(self.version) + self.kek_id
 
 
+def encryption_context(context: KeyContext) -> dict[str, str]:
+    """What AWS KMS is given as encryption context (keys.md, "AwsKms")."""
+    context.encode()  # refuses what is no context
+    names = lp(utf8(context.namespace)) + lp(utf8(context.tenant))
+    return {
+        "bes:kek": str(uuid.UUID(bytes=context.kek_id)),
+        "bes:ns": context.namespace,
+        "bes:purpose": context.purpose,
+        "bes:tenant": sha256(b"bes1/tenant" + names).hex(),
+        "bes:version": str(context.version),
+    }
+
+
 def derive_wrapping_key(umk: bytes, salt: bytes, ctx: bytes) -> bytes:
     return hkdf_expand(umk, b"bes1/umk-wrap" + salt + sha256(ctx), 32)
 
@@ -895,6 +908,7 @@ FIELDS = {
     "key-file-refused": "file",
     "wrap": "umk salt kek context expected",
     "unwrap-refused": "umk context wrapped error",
+    "encryption-context": "context expected",
     "tombstone": "audit_kek_id audit_kek namespace tenant time kek_ids expected",
     "tombstone-refused": "audit_kek_id audit_kek namespace tenant time kek_ids mac",
     "event": "event expected",
@@ -913,7 +927,15 @@ FIELDS = {
 }
 DIRECTORIES = {
     "envelope": ("seal", "open-refused", "rewrap", "rewrap-refused", "name-refused"),
-    "keys": ("key-file", "key-file-refused", "wrap", "unwrap-refused", "tombstone", "tombstone-refused"),
+    "keys": (
+        "key-file",
+        "key-file-refused",
+        "wrap",
+        "unwrap-refused",
+        "encryption-context",
+        "tombstone",
+        "tombstone-refused",
+    ),
     "audit": (
         "event",
         "event-refused",
@@ -1326,6 +1348,10 @@ def verify_unwrap_refused(s: Json) -> None:
     require_refused(s["error"], lambda: unwrap_kek(umk, wrapped, context))
 
 
+def verify_encryption_context(s: Json) -> None:
+    require(s["expected"] == encryption_context(context_from(s["context"])), "is another context")
+
+
 def verify_tombstone(s: Json) -> None:
     kek, tombstone = tombstone_from(s)
     require(len(tombstone.kek_ids) % 16 == 0, "holds no whole number of ids")
@@ -1412,6 +1438,7 @@ VERIFIERS: dict[str, Callable[[Json], None]] = {
     "key-file-refused": verify_key_file_refused,
     "wrap": verify_wrap,
     "unwrap-refused": verify_unwrap_refused,
+    "encryption-context": verify_encryption_context,
     "tombstone": verify_tombstone,
     "tombstone-refused": verify_tombstone_refused,
     "event": verify_event,
@@ -2302,26 +2329,29 @@ def a_wrap(name: str, **changes: Any) -> Wrap:
     return Wrap(secret(name, "umk"), secret(name, "salt", 16), kek.key, replace(context, **changes))
 
 
+KEY_CONTEXTS: dict[str, tuple[str, Json]] = {
+    "records": ("A tenant's first KEK.", {}),
+    "audit": ("The first audit KEK, of no tenant.", {"purpose": "audit", "tenant": ""}),
+    "audit-version-2": ("A later audit KEK.", {"purpose": "audit", "tenant": "", "version": 2}),
+    "version-2": ("The second version.", {"version": 2}),
+    "version-256": ("A version of more than one byte.", {"version": 256}),
+    "version-4294967295": ("The highest version.", {"version": U32_MAX}),
+    "names-of-one-byte": ("The shortest names.", {"namespace": "!", "tenant": "~"}),
+    "names-maximal": ("The longest names.", {"namespace": "n" * 255, "tenant": "t" * 255}),
+    "names-all-characters": ("Every character that a name may have.", {
+        "namespace": VISIBLE, "tenant": VISIBLE}),
+    "tenant-named-audit": ("A tenant of the name audit.", {"tenant": "audit"}),
+    "tenant-named-records": ("A tenant of the name records.", {"tenant": "records"}),
+    "boundary-namespace-ab-tenant-c": ("One of a pair that would run together.",
+                                       {"namespace": "ab", "tenant": "c"}),
+    "boundary-namespace-a-tenant-bc": ("The other of the pair.", {"namespace": "a", "tenant": "bc"}),
+    "kek-id-zeros": ("A kek_id of zeros.", {"kek_id": bytes(16)}),
+}  # fmt: skip
+
+
 def wrap_scenarios() -> Iterator[Json]:
-    contexts: dict[str, tuple[str, Json]] = {
-        "records": ("A tenant's first KEK.", {}),
-        "audit": ("The first audit KEK, of no tenant.", {"purpose": "audit", "tenant": ""}),
-        "audit-version-2": ("A later audit KEK.", {"purpose": "audit", "tenant": "", "version": 2}),
-        "version-2": ("The second version.", {"version": 2}),
-        "version-256": ("A version of more than one byte.", {"version": 256}),
-        "version-4294967295": ("The highest version.", {"version": U32_MAX}),
-        "names-of-one-byte": ("The shortest names.", {"namespace": "!", "tenant": "~"}),
-        "names-maximal": ("The longest names.", {"namespace": "n" * 255, "tenant": "t" * 255}),
-        "names-all-characters": ("Every character that a name may have.", {
-            "namespace": VISIBLE, "tenant": VISIBLE}),
-        "tenant-named-audit": ("A tenant of the name audit.", {"tenant": "audit"}),
-        "tenant-named-records": ("A tenant of the name records.", {"tenant": "records"}),
-        "boundary-namespace-ab-tenant-c": ("One of a pair that would run together.",
-                                           {"namespace": "ab", "tenant": "c"}),
-        "boundary-namespace-a-tenant-bc": ("The other of the pair.", {"namespace": "a", "tenant": "bc"}),
-        "kek-id-zeros": ("A kek_id of zeros.", {"kek_id": bytes(16)}),
-    }  # fmt: skip
-    cases = {what: (about, a_wrap(f"wrap-{what}", **changes)) for what, (about, changes) in contexts.items()}
+    contexts = KEY_CONTEXTS.items()
+    cases = {what: (about, a_wrap(f"wrap-{what}", **changes)) for what, (about, changes) in contexts}
     zeros = replace(a_wrap("wrap-zeros"), umk=bytes(32), salt=bytes(16), kek=bytes(32))
     cases["zeros"] = ("UMK, salt and KEK of zeros.", zeros)
     cases["ones"] = (
@@ -2339,6 +2369,13 @@ def wrap_scenarios() -> Iterator[Json]:
             "expected": expected_wrap(w.umk, w.salt, w.kek, w.context),
         }
         yield scenario("wrap", what, about, fields)
+
+
+def encryption_context_scenarios() -> Iterator[Json]:
+    for what, (about, changes) in KEY_CONTEXTS.items():
+        context = a_wrap(f"encryption-context-{what}", **changes).context
+        fields = {"context": context_json(context), "expected": encryption_context(context)}
+        yield scenario("encryption-context", what, about, fields)
 
 
 def forge_wrap(
@@ -4033,6 +4070,7 @@ SCENARIOS: tuple[Callable[[], Iterator[Json]], ...] = (
     name_refused_scenarios,
     key_file_scenarios,
     wrap_scenarios,
+    encryption_context_scenarios,
     unwrap_refused_scenarios,
     event_scenarios,
     event_refused_scenarios,

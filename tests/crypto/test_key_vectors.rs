@@ -1,5 +1,6 @@
 //! tests/vectors/keys: key files, wrapped KEKs and tombstones of an implementation made from docs/keys.md alone.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::{io::Write, path::Path};
@@ -16,11 +17,12 @@ use crate::test_tombstone_vectors;
 use crate::vector::{Fixed, Hex, Vector, every_change_is_noticed, run};
 
 /// How many there are of each kind.
-const KINDS: [(&str, u32); 6] = [
+const KINDS: [(&str, u32); 7] = [
     ("key-file", 5),
     ("key-file-refused", 34),
     ("wrap", 17),
     ("unwrap-refused", 55),
+    ("encryption-context", 14),
     ("tombstone", 16),
     ("tombstone-refused", 27),
 ];
@@ -41,6 +43,7 @@ fn check(vector: &Vector) -> Result<Passed, String> {
         "key-file-refused" => key_file_refused(&vector.read()?),
         "wrap" => wrap(&vector.read()?),
         "unwrap-refused" => unwrap_refused(&vector.read()?),
+        "encryption-context" => encryption_context(&vector.read()?),
         other => test_tombstone_vectors::check(vector)
             .unwrap_or_else(|| Err(format!("the kind {other:?} is unknown"))),
     }
@@ -197,6 +200,23 @@ fn unwrap_refused(vector: &UnwrapRefused) -> Result<Passed, String> {
         | (Class::Authentication, Err(KeyError::Authentication)) => Ok(Passed::Refused),
         (expected, Err(other)) => Err(format!("refused with {other:?}, expected {expected:?}")),
         (expected, Ok(_)) => Err(format!("unwrapped, expected {expected:?}")),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EncryptionContext {
+    context: ContextText,
+    expected: BTreeMap<String, String>,
+}
+
+fn encryption_context(vector: &EncryptionContext) -> Result<Passed, String> {
+    let found = vector.context.read()?.encryption_context();
+    let found: BTreeMap<_, _> = found.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    if found == vector.expected {
+        Ok(Passed::Answered)
+    } else {
+        Err(format!("the encryption context is {found:?}, expected {:?}", vector.expected))
     }
 }
 

@@ -10,6 +10,9 @@ use serde_json::Value;
 /// The four crates that only the facade, and what stands on it, may hold together.
 const FOUR: [&str; 4] = ["blue-envelope", "blue-keys", "blue-store", "blue-audit"];
 
+/// What the feature `aws-kms` of blue-keys brings in.
+const SDK_OF_KEYS: &str = "aws-sdk-kms";
+
 const FACADE: &str = "blue-encrypted-store";
 
 /// Crypto and TLS libraries besides ring. A trailing `*` stands for any rest.
@@ -21,23 +24,43 @@ const OTHER_CRYPTO: [&str; 7] =
 const WITH_TEST_VECTORS: [&str; 2] = ["blue-envelope", "blue-keys"];
 const TEST_VECTORS: &str = "test-vectors";
 
-/// Absences that hold for a crate with its default features: the crate, and the names that must not be below it.
-const ABSENCES: [(&str, &[&str]); 5] = [
-    ("blue-address", &["aws-*", "tokio*"]),
-    ("blue-envelope", &["aws-*", "tokio*"]),
-    ("blue-keys", &["aws-*", "blue-store", "blue-audit"]),
-    ("blue-store", &["blue-envelope", "blue-keys", "blue-audit"]),
-    ("blue-audit", &["aws-*", "blue-envelope", "blue-keys", "blue-store"]),
+/// The features with which an absence holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Features {
+    /// Whichever are on.
+    All,
+    /// Those that are on by default, and nothing else.
+    Default,
+}
+
+/// The crate, its features, and the names that must not be below it.
+const ABSENCES: [(&str, Features, &[&str]); 6] = [
+    ("blue-address", Features::All, &["aws-*", "tokio*"]),
+    ("blue-envelope", Features::All, &["aws-*", "tokio*"]),
+    ("blue-keys", Features::All, &["aws-sdk-dynamodb", "aws-config", "blue-store", "blue-audit"]),
+    // Its feature `aws-kms` alone brings the SDK in, and is not on by default.
+    ("blue-keys", Features::Default, &["aws-*"]),
+    ("blue-store", Features::All, &["blue-envelope", "blue-keys", "blue-audit"]),
+    ("blue-audit", Features::All, &["aws-*", "blue-envelope", "blue-keys", "blue-store"]),
 ];
 
 /// Checks every rule and prints each with its outcome.
 pub(crate) fn run() -> anyhow::Result<()> {
     let members = members()?;
     let mut findings = Vec::new();
-    for (name, forbidden) in ABSENCES {
-        let found = forbidden_in(&tree(&["-p", name])?, forbidden);
-        findings.push((format!("{name} depends on none of: {}", forbidden.join(", ")), found));
+    for (name, features, forbidden) in ABSENCES {
+        let (with, arguments): (_, &[&str]) = match features {
+            Features::All => ("", &["--all-features"]),
+            Features::Default => (" by default", &[]),
+        };
+        let found = forbidden_in(&tree(&[&["-p", name], arguments].concat())?, forbidden);
+        findings.push((format!("{name}{with} depends on none of: {}", forbidden.join(", ")), found));
     }
+    findings.push((format!("{SDK_OF_KEYS} is below blue-keys with all features"), {
+        // Otherwise the rule above would hold for want of what it forbids.
+        let tree = tree(&["-p", "blue-keys", "--all-features"])?;
+        if forbidden_in(&tree, &[SDK_OF_KEYS]).is_empty() { vec!["blue-keys".to_owned()] } else { Vec::new() }
+    }));
     let mut above = Vec::new();
     for member in &members {
         let tree = tree(&["-p", &member.name, "--all-features"])?;

@@ -66,6 +66,20 @@ where
         }
         flight.await
     }
+
+    /// Begins a fetch that nobody waits for, unless one is under way for `key`.
+    pub(crate) fn start<F>(&self, key: K, fetch: impl FnOnce() -> F)
+    where
+        F: Future<Output = V> + Send + 'static,
+    {
+        // Polled once, a join has begun its flight, and that goes on without it.
+        let _ = self.join(key, fetch).now_or_never();
+    }
+
+    /// How many fetches are under way.
+    pub(crate) fn under_way(&self) -> usize {
+        lock(&self.under_way).len()
+    }
 }
 
 /// Takes a flight off the list when it ends, also by a panic.

@@ -7,6 +7,7 @@ use blue_envelope::{
     Kek, KekId, RandomnessUnavailable,
     address::{Namespace, Tenant, push_length_prefixed},
 };
+use ring::digest;
 
 /// Wraps and unwraps KEKs under one user master key (UMK). This is the whole difference between a laptop and
 /// production; everything below the UMK is the same code.
@@ -142,6 +143,22 @@ impl KeyContext {
         out.extend_from_slice(&self.version.to_be_bytes());
         out.extend_from_slice(self.kek_id.as_bytes());
         out
+    }
+
+    /// What AWS KMS is given as encryption context, names ascending. CloudTrail logs it in clear, so the tenant is there as
+    /// the hexadecimal digits of `SHA-256("bes1/tenant" ‖ lp(namespace) ‖ lp(tenant))` alone, empty for the audit key.
+    #[must_use]
+    pub fn encryption_context(&self) -> [(&'static str, String); 5] {
+        let mut tenant = b"bes1/tenant".to_vec();
+        push_length_prefixed(&mut tenant, self.namespace.as_str().as_bytes());
+        push_length_prefixed(&mut tenant, self.owner.tenant().as_bytes());
+        [
+            ("bes:kek", self.kek_id.to_string()),
+            ("bes:ns", self.namespace.to_string()),
+            ("bes:purpose", self.owner.purpose().to_owned()),
+            ("bes:tenant", hex::encode(digest::digest(&digest::SHA256, &tenant))),
+            ("bes:version", self.version.to_string()),
+        ]
     }
 }
 
