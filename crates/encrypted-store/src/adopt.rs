@@ -1,18 +1,13 @@
 //! A restored table becomes the store: what was shredded after its backup is shredded again, and META takes its id.
 
+use crate::{
+    AuditUnavailable, Builder, EncryptedStore, OpenError, Restored, Unanswered, WriteError,
+    audit::{Caller, Unrecorded},
+    tenant_keys::{Erased, NotErased},
+};
 use blue_address::{Chain, Namespace, Tenant};
 use blue_audit::{AppendError, Checkpoint, Report, Verdict, VerifyError};
 use blue_store::{Meta, StoreError};
-use time::format_description::well_known::Rfc3339;
-
-use crate::{
-    AuditUnavailable, Builder, Delete, EncryptedStore, OpenError, Restored, Unanswered, WriteError,
-    audit::{Caller, Unrecorded},
-    store::Inner,
-};
-
-/// How many records are looked at at once.
-const PAGE: i32 = 100;
 
 /// What is known beside the table when it is adopted.
 #[derive(Debug, Clone, Default)]
@@ -145,7 +140,7 @@ pub enum ChangeError {
     /// The audit log.
     #[error(transparent)]
     Audit(AuditUnavailable),
-    /// Its answer was lost, and it is not known whether it was done. To adopt the table again finds out.
+    /// Its answer was lost, and it is not known whether it was done. To do it again finds out.
     #[error("it is not known whether it was done")]
     Unknown(#[source] Unanswered),
 }
@@ -159,13 +154,6 @@ impl From<Unrecorded> for ChangeError {
             Unrecorded::Audit(error) => Self::Audit(error.into()),
         }
     }
-}
-
-/// What was done about the records of shredded tenants.
-#[derive(Default)]
-struct Erased {
-    records: u64,
-    left: u64,
 }
 
 impl Builder {
@@ -200,11 +188,19 @@ impl Builder {
         to_shred.extend(checkpoint.iter().flat_map(|checkpoint| checkpoint.shredded().clone()));
         let (mut shredded, mut erased) = (Vec::new(), Erased::default());
         for (tenant, time) in &to_shred {
-            let time = time.format(&Rfc3339).expect("an event's times are within the years 0-9999");
-            if store.inner.erase_keys(&meta, tenant, &time).await? {
+            let inner = &store.inner;
+            let deadline = inner.deadlines.start();
+            let keys =
+                inner.trail.erase_keys(&Caller::default(), &meta.umk_id, tenant, *time, deadline).await;
+            if keys.map_err(|error| AdoptError::Keys { tenant: tenant.clone(), source: error.into() })? {
                 shredded.push(tenant.clone());
             }
-            store.inner.erase_records(tenant, &mut erased).await?;
+            let Erased { records, left } = inner
+                .erase_records(&Caller::default(), tenant)
+                .await
+                .map_err(|error| not_erased(tenant, error))?;
+            erased.records += records;
+            erased.left += left;
         }
         store.take_id(&meta, &restored).await?;
         let of_it =
@@ -212,6 +208,14 @@ impl Builder {
         let behind = of_it.flat_map(|checkpoint| behind(checkpoint, &report)).collect();
         let Erased { records, left } = erased;
         Ok(Adopted { restored, shredded, records, left, behind, report })
+    }
+}
+
+fn not_erased(tenant: &Tenant, error: NotErased) -> AdoptError {
+    let tenant = tenant.clone();
+    match error {
+        NotErased::Listing(source) => AdoptError::Listing { tenant, source },
+        NotErased::Record(source) => AdoptError::Record { tenant, source },
     }
 }
 
@@ -247,41 +251,5 @@ impl EncryptedStore {
         } else {
             Err(AdoptError::Raced { table: restored.table.clone() })
         }
-    }
-}
-
-impl Inner {
-    async fn erase_keys(&self, meta: &Meta, tenant: &Tenant, time: &str) -> Result<bool, AdoptError> {
-        let erased = self.trail.erase_keys(&meta.umk_id, tenant, time, self.deadlines.start()).await;
-        erased.map_err(|error| AdoptError::Keys { tenant: tenant.clone(), source: error.into() })
-    }
-
-    /// Deletes the records of a tenant that has no keys any more. What is no record stays: nobody can say what it was.
-    async fn erase_records(&self, tenant: &Tenant, erased: &mut Erased) -> Result<(), AdoptError> {
-        let listing = |source| AdoptError::Listing { tenant: tenant.clone(), source };
-        let caller = Caller::default();
-        for collection in self.store.collections(tenant, self.deadlines.start()).await.map_err(listing)? {
-            let mut from = None;
-            loop {
-                let deadline = self.deadlines.start();
-                let page = self.store.list(tenant, &collection, None, from.as_ref(), PAGE, deadline).await;
-                let page = page.map_err(listing)?;
-                for record in page.records {
-                    let Ok(record) = record else {
-                        erased.left += 1;
-                        continue;
-                    };
-                    let gone = self.delete(&caller, &record.path, Delete::Any).await;
-                    let gone =
-                        gone.map_err(|source| AdoptError::Record { tenant: tenant.clone(), source })?;
-                    erased.records += u64::from(gone);
-                }
-                match page.next {
-                    Some(next) => from = Some(next),
-                    None => break,
-                }
-            }
-        }
-        Ok(())
     }
 }

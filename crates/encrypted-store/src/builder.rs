@@ -2,18 +2,19 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::Client;
-use aws_smithy_http_client::tls;
 use blue_address::{Namespace, Principal};
+#[cfg(feature = "aws-kms")]
+use blue_keys::AwsKmsConfig;
 use blue_keys::{KeyFile, KeyProvider, KeyringConfig, LocalFile, UmkId};
 use blue_store::{Deadlines, Examined, Meta, Table, TableError};
 
 use crate::{
     AuditConfig, AuditLog, EncryptedStore, LocalReset, OpenError, Padding, ResetError,
+    aws::Aws,
     checkpoints::Checkpoints,
     keks::now_micros,
-    opening::{Found, Key},
+    opening::{Found, Key, Keys},
 };
 
 /// The namespace of a store whose builder names none.
@@ -23,6 +24,10 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 pub enum KeySource {
     /// A key file, or the place for one.
     File(KeyFile),
+    /// Keys of AWS KMS, looked up when the store is opened: with the SDK's own configuration, as DynamoDB is reached by, and an
+    /// endpoint of their own (`AWS_ENDPOINT_URL_KMS`).
+    #[cfg(feature = "aws-kms")]
+    Kms(AwsKmsConfig),
     /// Any provider.
     Provider(Arc<dyn KeyProvider>),
 }
@@ -36,6 +41,13 @@ impl From<KeyFile> for KeySource {
 impl From<LocalFile> for KeySource {
     fn from(file: LocalFile) -> Self {
         Self::File(KeyFile::Present(file))
+    }
+}
+
+#[cfg(feature = "aws-kms")]
+impl From<AwsKmsConfig> for KeySource {
+    fn from(config: AwsKmsConfig) -> Self {
+        Self::Kms(config)
     }
 }
 
@@ -87,7 +99,7 @@ impl Builder {
         self
     }
 
-    /// The source of the user master key: [`LocalFile::open_or_create`], or an `Arc` of any provider.
+    /// The source of the user master key: [`LocalFile::open_or_create`], `AwsKmsConfig::new`, or an `Arc` of any provider.
     #[must_use]
     pub fn keys(mut self, keys: impl Into<KeySource>) -> Self {
         self.keys = Some(keys.into());
@@ -95,14 +107,15 @@ impl Builder {
     }
 
     /// A DynamoDB client of your own. Its retries are switched off; [`Self::endpoint_url`] and
-    /// [`Self::region`] do not touch it.
+    /// [`Self::region`] do not touch it. Keys of KMS are looked up with the SDK's own configuration all the same; a client of
+    /// your own for them goes into a provider (`AwsKms::connect`).
     #[must_use]
     pub fn client(mut self, client: Client) -> Self {
         self.client = Some(client);
         self
     }
 
-    /// Overrides the endpoint that the SDK's configuration gives.
+    /// Overrides the endpoint of DynamoDB that the SDK's configuration gives, and no other.
     #[must_use]
     pub fn endpoint_url(mut self, url: impl Into<String>) -> Self {
         self.endpoint_url = Some(url.into());
@@ -196,14 +209,19 @@ impl Builder {
     /// [`OpenError`].
     pub async fn open_audit(self) -> Result<AuditLog, OpenError> {
         let namespace = self.checked_namespace()?;
-        let table = self.connect().await?;
+        let (table, aws) = self.connect().await?;
         let Self { keys, writer_region, deadlines, .. } = self;
         let Examined { meta, description, .. } = table.examine(writer_region.as_deref()).await?;
         let name = table.name().to_owned();
         let meta = meta.ok_or_else(|| TableError::NotOurs { table: name.clone() })?;
         table.check_namespace(&meta, &namespace)?;
-        let key = keys.map(|keys| Key::for_existing_table(keys, &name, &meta)).transpose()?;
-        let provider = key.map(|key| key.checked(&name, &meta)).transpose()?;
+        let provider = match keys {
+            Some(keys) => {
+                let keys = Keys::of(keys, &aws).await?;
+                Some(Key::for_existing_table(keys, &name, &meta)?.checked(&name, &meta)?)
+            }
+            None => None,
+        };
         let store = Arc::new(table.open(&meta, &namespace)?);
         AuditLog::open(store, namespace, provider, deadlines, description.table_id).await
     }
@@ -227,10 +245,10 @@ impl Builder {
     /// # Errors
     /// [`ResetError`].
     pub async fn local_reset_at(self, key_path: PathBuf) -> Result<LocalReset, ResetError> {
-        if let Some(KeySource::Provider(_)) = &self.keys {
+        if !matches!(&self.keys, None | Some(KeySource::File(_))) {
             return Err(ResetError::NotLocalKey);
         }
-        let table = self.connect().await?;
+        let (table, _) = self.connect().await?;
         let namespace = self.checked_namespace()?;
         LocalReset::prepare(table, namespace, key_path).await
     }
@@ -239,9 +257,11 @@ impl Builder {
     pub(crate) async fn find(self, create: bool, begin: bool) -> Result<Found, OpenError> {
         let namespace = self.checked_namespace()?;
         let principal = self.principal.as_deref().map(Principal::new).transpose()?;
-        let table = self.connect().await?;
+        let (table, aws) = self.connect().await?;
         let Self { keys, writer_region, deadlines, keyring, padding, audit, checkpoints, .. } = self;
         let keys = keys.ok_or(OpenError::Incomplete { what: "key source" })?;
+        // Before a table is created that nothing could be done with.
+        let keys = Keys::of(keys, &aws).await?;
 
         if create {
             table.create().await?;
@@ -285,31 +305,17 @@ impl Builder {
         Ok(Namespace::new(self.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE))?)
     }
 
-    async fn connect(&self) -> Result<Table, OpenError> {
+    async fn connect(&self) -> Result<(Table, Aws), OpenError> {
         let name = self.table.clone().ok_or(OpenError::Incomplete { what: "table" })?;
+        let aws = Aws::new(self.region.clone());
         let client = match &self.client {
             Some(client) => client.clone(),
-            None => self.load_client().await,
+            None => aws.dynamodb(self.endpoint_url.as_deref()).await,
         };
         if client.config().region().is_none() {
             return Err(OpenError::NoRegion);
         }
-        Ok(Table::new(&client, name, self.deadlines))
-    }
-
-    /// A client from the SDK's own configuration, with TLS by ring.
-    async fn load_client(&self) -> Client {
-        let crypto = tls::rustls_provider::CryptoMode::Ring;
-        let http =
-            aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(crypto)).build_https();
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
-        if let Some(region) = &self.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        if let Some(url) = &self.endpoint_url {
-            loader = loader.endpoint_url(url);
-        }
-        Client::new(&loader.load().await)
+        Ok((Table::new(&client, name, self.deadlines), aws))
     }
 }
 

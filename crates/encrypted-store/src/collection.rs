@@ -54,6 +54,10 @@ impl Tenant {
         Self { inner, caller, name }
     }
 
+    pub(crate) fn inner_and_caller(&self) -> (Arc<Inner>, Caller) {
+        (self.inner.clone(), self.caller.clone())
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &blue_address::Tenant {

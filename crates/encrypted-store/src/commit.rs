@@ -157,11 +157,7 @@ impl Inner {
                 Ok(Committed::Done(written))
             }
             Ok(Changed::Conflict(current)) => Ok(Committed::Conflict(current)),
-            Err(Unrecorded::Store(error)) => Err(write_error(path, error)),
-            Err(Unrecorded::Audit(error @ AppendError::OutcomeUnknown { .. })) => {
-                Err(WriteError::OutcomeUnknown { address: path.to_string(), source: error.into() })
-            }
-            Err(Unrecorded::Audit(error)) => Err(WriteError::Audit(error.into())),
+            Err(error) => Err(not_sent(path, error)),
         }
     }
 
@@ -364,7 +360,7 @@ fn kek_id(current: Current) -> Option<KekId> {
 
 /// How the event of a write says that it failed. What was refused before a key or the table was asked for is no event,
 /// nor is what the table did not answer: nothing was done.
-fn failure_of(error: &WriteError) -> Option<Failure> {
+pub(crate) fn failure_of(error: &WriteError) -> Option<Failure> {
     match error {
         WriteError::Conflict { .. } => Some(Failure::failed("conflict")),
         WriteError::Busy { .. } => Some(Failure::failed("busy")),
@@ -387,11 +383,21 @@ fn write_error(path: &RecordPath, error: StoreError) -> WriteError {
     }
 }
 
+pub(crate) fn not_sent(path: &RecordPath, error: Unrecorded) -> WriteError {
+    match error {
+        Unrecorded::Store(error) => write_error(path, error),
+        Unrecorded::Audit(error @ AppendError::OutcomeUnknown { .. }) => {
+            WriteError::OutcomeUnknown { address: path.to_string(), source: error.into() }
+        }
+        Unrecorded::Audit(error) => WriteError::Audit(error.into()),
+    }
+}
+
 fn not_found(path: &RecordPath) -> WriteError {
     WriteError::NotFound { address: path.to_string() }
 }
 
-fn conflict(path: &RecordPath, current: Option<Current>) -> WriteError {
+pub(crate) fn conflict(path: &RecordPath, current: Option<Current>) -> WriteError {
     let found = current.and_then(|current| current.revision().version());
     WriteError::Conflict { address: path.to_string(), found }
 }

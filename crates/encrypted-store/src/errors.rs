@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use blue_address::{AttributeError, NameError};
 use blue_audit::AppendError;
 use blue_envelope::SealError;
+#[cfg(feature = "aws-kms")]
+use blue_keys::AwsKmsError;
 use blue_keys::{KeyError, KeyringError, LocalFileError, UmkId};
 use blue_store::{MalformedItem, StoreError, TableError};
 
@@ -31,6 +33,10 @@ pub enum OpenError {
     /// The key file cannot be used.
     #[error(transparent)]
     LocalFile(#[from] LocalFileError),
+    /// The keys of KMS cannot be used, or are not named as such are.
+    #[cfg(feature = "aws-kms")]
+    #[error(transparent)]
+    Kms(#[from] AwsKmsError),
     /// The table's keys are wrapped under a key file that is not there.
     #[error("the table {table} was encrypted under {recorded}, and there is no key file {}", path.display())]
     LocalKeyMissing {

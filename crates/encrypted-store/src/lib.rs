@@ -53,9 +53,13 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Features
+//! - `aws-kms` (default): master keys in AWS KMS, [`KeySource`] from an `AwsKmsConfig`.
 
 mod adopt;
 mod audit;
+mod aws;
 mod builder;
 pub mod checkpoints;
 mod collection;
@@ -69,6 +73,7 @@ mod payload;
 mod read;
 mod record;
 mod store;
+mod tenant_keys;
 
 pub use blue_address::{
     Address, AddressError, AttributeError, Attributes, Collection as CollectionName, Kind, NameError,
@@ -80,6 +85,8 @@ pub use blue_audit;
 pub use blue_envelope as envelope;
 /// Key providers and the keyring: the crate `blue-keys`.
 pub use blue_keys as keys;
+#[cfg(feature = "aws-kms")]
+pub use blue_keys::{AwsKms, AwsKmsConfig, AwsKmsError, KmsCallError};
 pub use blue_keys::{KeyFile, KeyProvider, KeyringConfig, LocalFile, LocalFileError};
 /// The table: the crate `blue-store`.
 pub use blue_store as table;
@@ -101,6 +108,10 @@ pub use padding::Padding;
 pub use payload::Payload;
 pub use record::{Entry, Key, Record};
 pub use store::EncryptedStore;
+pub use tenant_keys::{
+    Erased, KeyMoved, KeyUse, KeyVersion, KeyVersions, Moved, RetireError, RewrapError, Rewrapped, RootError,
+    RootMoved, RotateError, ShredError, TenantKeys,
+};
 
 /// The example of the README, compiled.
 #[cfg(doctest)]

@@ -10,6 +10,7 @@ use crate::{
     AuditConfig, AuditLog, ChainPolicy, EncryptedStore, KeySource, OpenError, Padding, Restored,
     TraceContext,
     audit::{AuditedProvider, Recorder, Trail},
+    aws::Aws,
     checkpoints::Checkpoints,
     keks::TableKeks,
     store::{Inner, Turns},
@@ -75,6 +76,7 @@ impl Found {
         let keks = Arc::new(TableKeks { store: store.clone(), deadlines });
         let recorder = Recorder { principal, environment: TraceContext::from_env() };
         let provider = Arc::new(AuditedProvider::new(provider, recorder.clone()));
+        let keyring_ttl = keyring.ttl;
         let keyring = Keyring::new(namespace.clone(), provider.clone(), keks, keyring);
         let trail = Trail::open(store.clone(), &namespace, &keyring, audit, deadlines, recorder).await?;
         trail.take_over(&provider).await?;
@@ -85,13 +87,34 @@ impl Found {
         Ok(EncryptedStore::new(Inner {
             namespace,
             store,
+            provider,
             keyring,
+            keyring_ttl,
             deadlines,
             padding,
             turns,
             trail,
             restored,
         }))
+    }
+}
+
+/// A key source of which everything is known that does not depend on the table.
+pub(crate) enum Keys {
+    File(KeyFile),
+    Provider(Arc<dyn KeyProvider>),
+}
+
+impl Keys {
+    /// Keys of KMS are looked up, with the SDK's own configuration.
+    #[cfg_attr(not(feature = "aws-kms"), expect(unused_variables, reason = "they alone need it"))]
+    pub(crate) async fn of(source: KeySource, aws: &Aws) -> Result<Self, OpenError> {
+        match source {
+            KeySource::File(file) => Ok(Self::File(file)),
+            #[cfg(feature = "aws-kms")]
+            KeySource::Kms(config) => Ok(Self::Provider(aws.kms(config).await?)),
+            KeySource::Provider(provider) => Ok(Self::Provider(provider)),
+        }
     }
 }
 
@@ -103,12 +126,12 @@ pub(crate) enum Key {
 
 impl Key {
     /// For a table that depends on a key already. None is generated.
-    pub(crate) fn for_existing_table(keys: KeySource, table: &str, meta: &Meta) -> Result<Self, OpenError> {
+    pub(crate) fn for_existing_table(keys: Keys, table: &str, meta: &Meta) -> Result<Self, OpenError> {
         match keys {
-            KeySource::Provider(provider) => Ok(Self::Provider(provider)),
-            KeySource::File(KeyFile::Present(file)) => Ok(Self::File(file)),
+            Keys::Provider(provider) => Ok(Self::Provider(provider)),
+            Keys::File(KeyFile::Present(file)) => Ok(Self::File(file)),
             // Another process may have filled the place since it was looked at.
-            KeySource::File(KeyFile::Vacant(path)) => match LocalFile::open(path) {
+            Keys::File(KeyFile::Vacant(path)) => match LocalFile::open(path) {
                 Ok(file) => Ok(Self::File(file)),
                 Err(LocalFileError::NotFound { path }) => {
                     let (table, recorded) = (table.to_owned(), UmkId::new(&meta.umk_id));
@@ -124,11 +147,11 @@ impl Key {
     }
 
     /// For a table that depends on no key yet.
-    pub(crate) fn for_new_table(keys: KeySource) -> Result<Self, OpenError> {
+    pub(crate) fn for_new_table(keys: Keys) -> Result<Self, OpenError> {
         match keys {
-            KeySource::Provider(provider) => Ok(Self::Provider(provider)),
-            KeySource::File(KeyFile::Present(file)) => Ok(Self::File(file)),
-            KeySource::File(KeyFile::Vacant(path)) => match LocalFile::create(path) {
+            Keys::Provider(provider) => Ok(Self::Provider(provider)),
+            Keys::File(KeyFile::Present(file)) => Ok(Self::File(file)),
+            Keys::File(KeyFile::Vacant(path)) => match LocalFile::create(path) {
                 Ok(file) => Ok(Self::File(file)),
                 Err(LocalFileError::AlreadyExists { path }) => Ok(Self::File(LocalFile::open(path)?)),
                 Err(error) => Err(error.into()),

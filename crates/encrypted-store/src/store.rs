@@ -3,16 +3,17 @@
 use std::{
     hash::{BuildHasher, RandomState},
     sync::Arc,
+    time::Duration,
 };
 
 use blue_address::{Address, NameError, Namespace, RecordPath};
-use blue_keys::Keyring;
+use blue_keys::{KeyProvider, Keyring, UmkId};
 use blue_store::{Deadline, Deadlines, Store, StoreError};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
     AuditUnavailable, Builder, Padding, Restored, Tenant, TraceContext,
-    audit::{Caller, Trail},
+    audit::{AuditedProvider, Caller, Trail},
 };
 
 /// How many updates of different records can be under way at once in one process.
@@ -22,13 +23,15 @@ const TURNS: usize = 1_024;
 #[derive(Clone)]
 pub struct EncryptedStore {
     pub(crate) inner: Arc<Inner>,
-    caller: Caller,
+    pub(crate) caller: Caller,
 }
 
 pub(crate) struct Inner {
     pub(crate) namespace: Namespace,
     pub(crate) store: Arc<Store>,
+    pub(crate) provider: Arc<AuditedProvider>,
     pub(crate) keyring: Keyring,
+    pub(crate) keyring_ttl: Duration,
     pub(crate) deadlines: Deadlines,
     pub(crate) padding: Padding,
     pub(crate) turns: Turns,
@@ -52,6 +55,12 @@ impl EncryptedStore {
     #[must_use]
     pub fn namespace(&self) -> &Namespace {
         &self.inner.namespace
+    }
+
+    /// The master key that its keys are wrapped under from now on.
+    #[must_use]
+    pub fn umk_id(&self) -> &UmkId {
+        self.inner.provider.umk_id()
     }
 
     /// Why the store can only be read, if that is so: its table was restored or copied, and is not adopted yet.
@@ -89,6 +98,11 @@ impl EncryptedStore {
     /// [`AuditUnavailable`], within the operation deadline.
     pub async fn flush(&self) -> Result<(), AuditUnavailable> {
         self.inner.trail.flush().await
+    }
+
+    /// What the service knows of copies of the table: each holds the key items that were there when it was made.
+    pub async fn backups(&self) -> blue_store::Backups {
+        self.inner.store.table().backups().await
     }
 
     /// All tenants that ever had a record, ascending by name. Erased tenants are among them.

@@ -55,10 +55,7 @@ impl Table {
         });
         Ok(recovery.map(|recovery| {
             let moment = |time: Option<DateTime>| text(time).unwrap_or_default();
-            (
-                moment(recovery.earliest_restorable_date_time),
-                moment(recovery.latest_restorable_date_time),
-            )
+            (moment(recovery.earliest_restorable_date_time), moment(recovery.latest_restorable_date_time))
         }))
     }
 

@@ -74,20 +74,30 @@ impl Tombstone {
 #[derive(Debug, Clone)]
 pub(crate) struct Erasure {
     partition: KeyPartition,
-    /// The tombstone to be put; none if there is one, which must then stay until this is done.
-    tombstone: Option<Item>,
+    /// The tombstone to be put, and what must be in its place; none if there is one, which must then stay until this is done.
+    tombstone: Option<(Item, Condition)>,
     /// The versions to be deleted, each with the id of the key that it must still be.
     versions: Vec<(u32, [u8; 16])>,
 }
 
 impl Erasure {
-    pub(crate) fn new(tenant: &Tenant, found: &KeyItems, tombstone: &Tombstone) -> Result<Self, StoreError> {
+    pub(crate) fn new(
+        tenant: &Tenant,
+        found: &KeyItems,
+        tombstone: &Tombstone,
+        keep: bool,
+    ) -> Result<Self, StoreError> {
         let count = found.versions.len();
         if count > MAX_ERASED_KEYS {
             return Err(StoreError::TooManyKeys { tenant: tenant.to_string(), count });
         }
         let partition = KeyPartition::Tenant(tenant.clone());
-        let tombstone = found.tombstone.is_none().then(|| tombstone.to_item(&partition));
+        let condition = match &found.tombstone {
+            None => Some(Condition::absent()),
+            Some(_) if keep => None,
+            Some(time) => Some(is_tombstone(time, found.proof.as_ref())),
+        };
+        let tombstone = condition.map(|condition| (tombstone.to_item(&partition), condition));
         let versions = found.versions.iter().map(|key| (key.version, key.kek_id)).collect();
         Ok(Self { partition, tombstone, versions })
     }
@@ -98,13 +108,13 @@ impl Erasure {
 
     pub(crate) fn size(&self) -> usize {
         let keys = self.parts() - usize::from(self.tombstone.is_some());
-        let tombstone = self.tombstone.as_ref().map_or(0, item_size);
+        let tombstone = self.tombstone.as_ref().map_or(0, |(item, _)| item_size(item));
         tombstone + keys * key_size(&self.partition.pk(), "0000000000")
     }
 
     pub(crate) fn in_transaction(&self, table: &Table, parts: &mut Vec<TransactWriteItem>) {
         parts.push(match &self.tombstone {
-            Some(item) => table.transact_put(item.clone(), Condition::absent()),
+            Some((item, condition)) => table.transact_put(item.clone(), condition.clone()),
             None => table.transact_check(self.partition.key(0), Condition::present()),
         });
         for (version, kek_id) in &self.versions {
@@ -118,6 +128,19 @@ impl Erasure {
     fn next_version(&self) -> Option<u32> {
         self.versions.last().map_or(Some(1), |(last, _)| last.checked_add(1))
     }
+}
+
+/// The condition that a tombstone is still what was read.
+fn is_tombstone(time: &str, proof: Option<&Tombstone>) -> Condition {
+    let mut condition = Condition { expression: "#time = :time".to_owned(), ..Condition::default() };
+    condition.names.insert("#time".to_owned(), TIME.to_owned());
+    condition.values.insert(":time".to_owned(), AttributeValue::S(time.to_owned()));
+    if let Some(proof) = proof {
+        condition.expression.push_str(" AND #mac = :mac");
+        condition.names.insert("#mac".to_owned(), TOMBSTONE_MAC.to_owned());
+        condition.values.insert(":mac".to_owned(), AttributeValue::B(Blob::new(proof.mac)));
+    }
+    condition
 }
 
 #[cfg(test)]

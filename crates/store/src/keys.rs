@@ -96,6 +96,8 @@ pub struct KeyItems {
     pub versions: Vec<KeyItem>,
     /// The time in the tombstone (version 0), if there is one.
     pub tombstone: Option<String>,
+    /// The whole of it, if it is as this store writes one. Nothing of it is verified.
+    pub proof: Option<Tombstone>,
 }
 
 /// How an insert ended.
@@ -121,7 +123,9 @@ impl Store {
         for item in self.table.query_all(&partition.pk(), deadline).await? {
             match entry(&item)? {
                 KeyEntry::Version(key) => found.versions.push(key),
-                KeyEntry::Tombstone { time, .. } => found.tombstone = Some(time),
+                KeyEntry::Tombstone { time, tombstone } => {
+                    (found.tombstone, found.proof) = (Some(time), tombstone);
+                }
             }
         }
         Ok(found)

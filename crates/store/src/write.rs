@@ -162,12 +162,17 @@ impl GroupWrite {
     }
 
     /// Puts a tombstone in place of all keys of a tenant: `found`, which must still be all of them. A tombstone that is
-    /// there already stays as it is.
+    /// there already stays as it is if it is to be kept; else it is replaced.
     ///
     /// # Errors
     /// [`StoreError::TooManyKeys`] if they do not fit into one transaction with a segment.
-    pub fn erase_keys(tenant: &Tenant, found: &KeyItems, tombstone: &Tombstone) -> Result<Self, StoreError> {
-        let erasure = Erasure::new(tenant, found, tombstone)?;
+    pub fn erase_keys(
+        tenant: &Tenant,
+        found: &KeyItems,
+        tombstone: &Tombstone,
+        keep: bool,
+    ) -> Result<Self, StoreError> {
+        let erasure = Erasure::new(tenant, found, tombstone, keep)?;
         let size = erasure.size();
         Ok(Self { place: Place::Keys(tenant.clone()), action: Action::EraseKeys(erasure), size })
     }

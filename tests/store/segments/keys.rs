@@ -117,7 +117,8 @@ fn tombstone(time: &str) -> Tombstone {
 
 /// Erases the tenant's keys, as far as they are `found`.
 async fn erase(setting: &Setting, first: u64, found: &KeyItems, time: &str) -> Appended {
-    let write = GroupWrite::erase_keys(&Tenant::new("alice").unwrap(), found, &tombstone(time)).unwrap();
+    let write =
+        GroupWrite::erase_keys(&Tenant::new("alice").unwrap(), found, &tombstone(time), true).unwrap();
     setting.append(&segment(first, 1), &[write]).await
 }
 
@@ -142,7 +143,8 @@ async fn all_keys_of_a_tenant_are_erased_or_none_and_none_comes_after() {
     assert_eq!(setting.stored_segment(0).await, None);
 
     assert!(is_done(&erase(&setting, 0, &found().await, "now").await));
-    let dead = KeyItems { versions: vec![], tombstone: Some("now".to_owned()) };
+    let proof = Some(tombstone("now"));
+    let dead = KeyItems { versions: vec![], tombstone: Some("now".to_owned()), proof };
     assert_eq!(found().await, dead);
     assert!(setting.stored_segment(0).await.is_some());
     for version in 1..4 {

@@ -1,7 +1,7 @@
 //! The audit log of a store: what is recorded, when, and who waits for it.
 
+mod changes;
 mod deep;
-mod erasure;
 mod event;
 mod keys;
 mod lease;
@@ -18,7 +18,7 @@ use blue_audit::AppenderConfig;
 
 pub(crate) use self::{
     event::{Caller, Failure, Origin, Recorder},
-    provider::{AuditedProvider, key_failure},
+    provider::{AuditedProvider, failure_of_provider, key_failure},
     trail::{Changed, Opened, RecordChange, Trail, Unrecorded},
 };
 pub use self::{

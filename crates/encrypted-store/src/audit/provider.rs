@@ -30,9 +30,11 @@ impl AuditedProvider {
         std::mem::take(&mut *self.before.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// `umk_id` is the one that was used, as it is configured.
     async fn record<T>(
         &self,
         operation: CryptoOp,
+        umk_id: &UmkId,
         context: &KeyContext,
         result: Result<T, KeyError>,
     ) -> Result<T, KeyError> {
@@ -47,11 +49,10 @@ impl AuditedProvider {
             Some(trail) => trail.begin(&caller),
             None => Origin::of(&caller, &self.recorder),
         };
-        let event =
-            Details { key_id: self.umk_id().as_str().to_owned(), ..origin.event(operation, resource) };
+        let event = Details { key_id: umk_id.as_str().to_owned(), ..origin.event(operation, resource) };
         let event = match &result {
             Ok(_) => event,
-            Err(error) => failure(error).of(event),
+            Err(error) => failure_of_provider(error).of(event),
         };
         match trail {
             None => self.before.lock().unwrap_or_else(PoisonError::into_inner).push(event),
@@ -78,15 +79,18 @@ impl KeyProvider for AuditedProvider {
 
     async fn generate_kek(&self, context: &KeyContext) -> Result<(Kek, WrappedKek), KeyError> {
         let generated = self.provider.generate_kek(context).await;
-        self.record(CryptoOp::GenerateKek, context, generated).await
+        self.record(CryptoOp::GenerateKek, self.umk_id(), context, generated).await
     }
 
     async fn unwrap_kek(&self, wrapped: &WrappedKek, context: &KeyContext) -> Result<Kek, KeyError> {
         let unwrapped = self.provider.unwrap_kek(wrapped, context).await;
-        self.record(CryptoOp::UnwrapKek, context, unwrapped).await
+        // What the table says is not repeated unless it is one of ours.
+        let said = wrapped.umk_id();
+        let umk_id = if self.accepts(said) { said } else { self.umk_id() };
+        self.record(CryptoOp::UnwrapKek, umk_id, context, unwrapped).await
     }
 
-    /// Not recorded here: the event goes with the write of the key item.
+    /// Not recorded here: the event of a success goes with the write of the key item, that of a failure is the caller's.
     async fn rewrap_kek(&self, wrapped: &WrappedKek, context: &KeyContext) -> Result<WrappedKek, KeyError> {
         self.provider.rewrap_kek(wrapped, context).await
     }
@@ -99,12 +103,12 @@ fn unrecorded(error: AppendError) -> KeyError {
 /// How an event says that a key was not to be had.
 pub(crate) fn key_failure(error: &KeyUnavailable) -> Failure {
     match error {
-        KeyUnavailable::Keyring(KeyringError::Provider { source, .. }) => failure(source),
+        KeyUnavailable::Keyring(KeyringError::Provider { source, .. }) => failure_of_provider(source),
         _ => Failure::failed("key_unavailable"),
     }
 }
 
-fn failure(error: &KeyError) -> Failure {
+pub(crate) fn failure_of_provider(error: &KeyError) -> Failure {
     match error {
         KeyError::Denied { .. } => Failure::denied("key_denied"),
         KeyError::Disabled { .. } => Failure::denied("key_disabled"),

@@ -185,7 +185,7 @@ fn what_is_in_the_way_of_one_part_of_a_write_is_in_the_way_of_that_write() {
     let tenant = blue_address::Tenant::new("alice").unwrap();
     let tombstone =
         crate::Tombstone { time: "now".to_owned(), kek_ids: vec![], mac: [7; 32], audit_kek_id: [8; 16] };
-    let erasure = GroupWrite::erase_keys(&tenant, &crate::KeyItems::default(), &tombstone).unwrap();
+    let erasure = GroupWrite::erase_keys(&tenant, &crate::KeyItems::default(), &tombstone, true).unwrap();
     assert_eq!(erasure.parts(), 2);
     writes.insert(1, erasure);
     let judged = |codes: [&str; 5]| {

@@ -35,7 +35,8 @@ fn keys(count: u8, dead: bool) -> KeyItems {
         wrapped: vec![9; 65],
         created: 5,
     };
-    KeyItems { versions: (1..=count).map(key).collect(), tombstone: dead.then(|| "before".to_owned()) }
+    let tombstone = dead.then(|| "before".to_owned());
+    KeyItems { versions: (1..=count).map(key).collect(), tombstone, proof: None }
 }
 
 fn tombstone(count: u8) -> Tombstone {
@@ -65,8 +66,8 @@ fn the_size_of_a_write_is_that_of_what_is_sent_of_it() {
     }
     let delete = GroupWrite::delete(&write(117).path, &revision());
     assert_eq!(delete.size(), item_size(&item::record_key(&write(117).path)));
-    for dead in [false, true] {
-        let erasure = GroupWrite::erase_keys(&alice(), &keys(3, dead), &tombstone(3)).unwrap();
+    for (dead, keep) in [(false, true), (true, true), (true, false)] {
+        let erasure = GroupWrite::erase_keys(&alice(), &keys(3, dead), &tombstone(3), keep).unwrap();
         let parts = parts(&erasure);
         assert_eq!((parts.len(), erasure.parts()), (5, 5));
         assert_eq!(erasure.size(), sizes(parts));
@@ -214,11 +215,30 @@ fn a_write_is_conditional_and_asks_for_what_fails_it() {
 }
 
 #[test]
+fn a_tombstone_is_put_where_none_is_kept_or_replaced_as_it_was_read() {
+    let mut found = keys(0, true);
+    let kept = parts(&GroupWrite::erase_keys(&alice(), &found, &tombstone(0), true).unwrap());
+    assert_eq!(kept[0].condition_check.as_ref().unwrap().condition_expression, "attribute_exists(#pk)");
+    for proof in [None, Some(tombstone(1))] {
+        found.proof = proof;
+        let replaced = parts(&GroupWrite::erase_keys(&alice(), &found, &tombstone(0), false).unwrap());
+        let put = replaced[0].put.as_ref().unwrap();
+        let expected = if found.proof.is_some() { "#time = :time AND #mac = :mac" } else { "#time = :time" };
+        assert_eq!(put.condition_expression.as_deref(), Some(expected));
+        let values = put.expression_attribute_values.as_ref().unwrap();
+        assert_eq!(values[":time"], AttributeValue::S("before".to_owned()));
+    }
+    let fresh = parts(&GroupWrite::erase_keys(&alice(), &keys(0, false), &tombstone(0), false).unwrap());
+    let put = fresh[0].put.as_ref().unwrap();
+    assert_eq!(put.condition_expression.as_deref(), Some("attribute_not_exists(#pk)"));
+}
+
+#[test]
 fn more_keys_than_one_transaction_takes_are_refused() {
     let most = u8::try_from(MAX_ERASED_KEYS).unwrap();
-    let erasure = GroupWrite::erase_keys(&alice(), &keys(most, false), &tombstone(most)).unwrap();
+    let erasure = GroupWrite::erase_keys(&alice(), &keys(most, false), &tombstone(most), true).unwrap();
     assert_eq!(erasure.parts() + 1, 100, "with the segment");
-    let error = GroupWrite::erase_keys(&alice(), &keys(most + 1, false), &tombstone(most)).unwrap_err();
+    let error = GroupWrite::erase_keys(&alice(), &keys(most + 1, false), &tombstone(most), true).unwrap_err();
     assert!(matches!(error, StoreError::TooManyKeys { count: 98, .. }), "{error:?}");
 }
 

@@ -1,0 +1,248 @@
+//! All keys of a store moved to another master key.
+
+use blue_address::Tenant;
+use blue_audit::{CryptoOp, Details, kek_resource};
+use blue_envelope::KekId;
+use blue_keys::{KeyContext, KeyError, KeyOwner, KeyProvider, KeyringError, UmkId, WrappedKek};
+use blue_store::{KeyItem, KeyPartition, ScanCursor, ScannedItem, StoreError, Wrapping};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::RootError;
+use crate::{ChangeError, EncryptedStore, KeyUnavailable, audit::failure_of_provider, store::Inner};
+
+/// In how many parts the table is read at once.
+const PARTS: u32 = 4;
+
+/// How many keys are wrapped anew at once.
+const KEYS: usize = 16;
+
+/// How often the table is looked through for keys that were made meanwhile.
+const ROUNDS: u32 = 10;
+
+/// What became of one key.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum KeyMoved {
+    /// It is wrapped under the new master key now.
+    Done,
+    /// It could not be, since it is not as it was made, or its item is none; it is as it was.
+    Failed(KeyUnavailable),
+    /// What lies there is no key item.
+    Malformed(blue_store::MalformedItem),
+    /// Its tenant was shredded: the key was put back, and is not carried along. To shred the tenant again deletes it.
+    Shredded,
+}
+
+/// What became of a store's keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RootMoved {
+    /// The master key that all of them are wrapped under now.
+    pub umk_id: UmkId,
+    /// How many were moved now.
+    pub moved: u64,
+    /// How many were already.
+    pub already: u64,
+}
+
+/// What one look through the table came to.
+#[derive(Default)]
+struct Round {
+    moved: u64,
+    already: u64,
+    /// Changed by somebody else at the same moment.
+    raced: u64,
+    failed: u64,
+}
+
+impl EncryptedStore {
+    /// Wraps every key of the store (all versions of all tenants' keys, and the audit keys) under the provider's current
+    /// master key, and then records it as the store's. Records are not touched. The provider must accept the old master key
+    /// besides ([`KeyProvider::accepts`]); so must those of all other processes, before it begins, accept both, and make new
+    /// keys under the new one.
+    ///
+    /// The whole table is read to find the key items, since a key can be there before its tenant is anywhere else. Each
+    /// item is written on condition that it is still what was read, together with an event `rewrap_root`. Of an item that says
+    /// it is under the new master key already, that is tried. `seen` is told of each key that was moved or could not be, by the
+    /// name that the audit log has for it.
+    ///
+    /// It can be stopped at any moment. To do it again goes on from there.
+    ///
+    /// # Errors
+    /// [`RootError`]; [`RootError::Left`] if a key could not be moved, for a reason of its own: the store's master key stays
+    /// what it is then, and both are needed.
+    pub async fn rewrap_root(
+        &self,
+        seen: impl Fn(&str, &KeyMoved) + Send + Sync,
+    ) -> Result<RootMoved, RootError> {
+        let inner = &self.inner;
+        if let Some(restored) = &inner.restored {
+            return Err(restored.clone().into());
+        }
+        let umk_id = inner.provider.umk_id().clone();
+        if umk_id.is_local() {
+            return Err(RootError::Local);
+        }
+        let mut moved = 0;
+        for _ in 0..ROUNDS {
+            let round = self.move_keys(&umk_id, &seen).await?;
+            moved += round.moved;
+            if round.failed > 0 {
+                return Err(RootError::Left { left: round.failed });
+            }
+            // Keys that were made behind the scan's back are found by the next one.
+            if round.moved + round.raced > 0 {
+                continue;
+            }
+            if self.record_root(&umk_id).await? {
+                return Ok(RootMoved { umk_id, moved, already: round.already.saturating_sub(moved) });
+            }
+        }
+        Err(RootError::Raced)
+    }
+
+    async fn move_keys(
+        &self,
+        umk_id: &UmkId,
+        seen: &(impl Fn(&str, &KeyMoved) + Send + Sync),
+    ) -> Result<Round, RootError> {
+        let keys = stream::iter((0..PARTS).map(|part| self.inner.key_items_of(part).boxed()));
+        let moving = keys
+            .flatten_unordered(None)
+            .map_ok(|item| self.move_item(umk_id, item, seen))
+            .try_buffer_unordered(KEYS);
+        let add = async |sum: Round, one: Round| {
+            Ok(Round {
+                moved: sum.moved + one.moved,
+                already: sum.already + one.already,
+                raced: sum.raced + one.raced,
+                failed: sum.failed + one.failed,
+            })
+        };
+        moving.try_fold(Round::default(), add).await
+    }
+
+    async fn move_item(
+        &self,
+        umk_id: &UmkId,
+        item: ScannedItem,
+        seen: &(impl Fn(&str, &KeyMoved) + Send + Sync),
+    ) -> Result<Round, RootError> {
+        let (owner, partition, item) = match item {
+            ScannedItem::TenantKey { tenant, key } => {
+                (KeyOwner::Tenant(tenant.clone()), KeyPartition::Tenant(tenant), key)
+            }
+            ScannedItem::AuditKey(key) => (KeyOwner::Audit, KeyPartition::Audit, key),
+            ScannedItem::Malformed(error) => {
+                seen(&error.key.clone(), &KeyMoved::Malformed(error));
+                return Ok(Round { failed: 1, ..Round::default() });
+            }
+            _ => return Ok(Round::default()),
+        };
+        let inner = &self.inner;
+        let tenant = match &owner {
+            KeyOwner::Tenant(tenant) => Some(tenant),
+            KeyOwner::Audit => None,
+        };
+        let name = kek_resource(&inner.namespace, tenant, &item.kek_id);
+        if let KeyPartition::Tenant(tenant) = &partition
+            && inner.is_shredded(tenant).await?
+        {
+            seen(&name, &KeyMoved::Shredded);
+            return Ok(Round { failed: 1, ..Round::default() });
+        }
+        let origin = inner.trail.begin(&self.caller);
+        let wrapped = match inner.wrapped_anew(&owner, &item).await {
+            // It is what it says; nobody vouches for that but the master key itself.
+            Ok(_) if item.umk_id == umk_id.as_str() => return Ok(Round { already: 1, ..Round::default() }),
+            Ok(wrapped) => wrapped,
+            Err(source) => {
+                let event = Details {
+                    key_id: umk_id.to_string(),
+                    ..origin.event(CryptoOp::RewrapRoot, name.clone())
+                };
+                let event = failure_of_provider(&source).of(event);
+                inner.trail.failed(vec![event], inner.deadlines.start()).await;
+                let concerns_this_key = matches!(
+                    &source,
+                    KeyError::Authentication | KeyError::Malformed | KeyError::NotConfigured { .. }
+                );
+                let source = KeyringError::Provider { owner, source: source.into() }.into();
+                if concerns_this_key {
+                    seen(&name, &KeyMoved::Failed(source));
+                    return Ok(Round { failed: 1, ..Round::default() });
+                }
+                return Err(RootError::Key { key: name, umk_id: umk_id.clone(), source });
+            }
+        };
+        let wrapping = Wrapping {
+            provider: wrapped.umk_id().provider().to_owned(),
+            umk_id: wrapped.umk_id().to_string(),
+            wrapped: wrapped.as_bytes().to_vec(),
+        };
+        let deadline = inner.deadlines.start();
+        let written = inner.trail.wrap_key(&origin, &partition, &item, wrapping, deadline).await;
+        match written
+            .map_err(|error| RootError::Change { key: name.clone(), source: ChangeError::from(error) })?
+        {
+            true => {
+                seen(&name, &KeyMoved::Done);
+                Ok(Round { moved: 1, ..Round::default() })
+            }
+            false => Ok(Round { raced: 1, ..Round::default() }),
+        }
+    }
+
+    /// Says `false` if META changed meanwhile.
+    async fn record_root(&self, umk_id: &UmkId) -> Result<bool, RootError> {
+        let inner = &self.inner;
+        let deadline = inner.deadlines.start();
+        let meta = inner.store.meta(deadline).await.map_err(RootError::Read)?;
+        if meta.umk_id == umk_id.as_str() {
+            return Ok(true);
+        }
+        let origin = inner.trail.begin(&self.caller);
+        let provider = umk_id.provider();
+        let changed = inner.trail.change_root(&origin, &meta, provider, umk_id.as_str(), deadline).await;
+        changed.map_err(|error| RootError::Meta(error.into()))
+    }
+}
+
+impl Inner {
+    async fn is_shredded(&self, tenant: &Tenant) -> Result<bool, RootError> {
+        let partition = KeyPartition::Tenant(tenant.clone());
+        match self.store.key_items(&partition, self.deadlines.start()).await {
+            Ok(items) => Ok(items.tombstone.is_some()),
+            // The scan meets the item itself.
+            Err(StoreError::Malformed(_)) => Ok(false),
+            Err(error) => Err(RootError::Read(error)),
+        }
+    }
+
+    fn key_items_of(
+        &self,
+        part: u32,
+    ) -> impl futures::Stream<Item = Result<ScannedItem, RootError>> + Send + '_ {
+        stream::try_unfold(Some(None), move |from| async move {
+            let from: Option<ScanCursor> = match from {
+                Some(from) => from,
+                None => return Ok::<_, RootError>(None),
+            };
+            let page = self.store.scan_keys(part, PARTS, from.as_ref(), self.deadlines.start()).await;
+            let page = page.map_err(RootError::Read)?;
+            Ok(Some((stream::iter(page.items.into_iter().map(Ok)), page.next.map(Some))))
+        })
+        .try_flatten()
+    }
+
+    async fn wrapped_anew(&self, owner: &KeyOwner, item: &KeyItem) -> Result<WrappedKek, KeyError> {
+        let context = KeyContext {
+            namespace: self.namespace.clone(),
+            owner: owner.clone(),
+            version: item.version,
+            kek_id: KekId::from_bytes(item.kek_id),
+        };
+        let wrapped = WrappedKek::new(UmkId::new(&item.umk_id), item.wrapped.clone());
+        self.provider.rewrap_kek(&wrapped, &context).await
+    }
+}
