@@ -1,15 +1,20 @@
 //! What to do about a failure. The library states the fact; this says the way out.
 
+mod keys;
+#[cfg(feature = "aws-kms")]
+mod kms;
+
 use std::error::Error;
 
 use blue_encrypted_store::{
     AdoptError, ChangeError, LocalFileError, OpenError, ReadError, ResetError, WriteError,
     checkpoints::TrustedCheckpointsError,
+    keys::UmkId,
     table::{StoreError, TableError},
 };
 
 use crate::{
-    config::{Config, Set},
+    config::{Config, Keys, Set},
     failure::{Failure, KeyLost, Remedy},
 };
 
@@ -30,6 +35,11 @@ pub(crate) fn of(failure: &Failure, config: Option<&Config>) -> Vec<String> {
             vec!["name it with --region or AWS_REGION; DynamoDB Local takes any".to_owned()]
         }
         Failure::Open(OpenError::Table(error)) => of_table(error, config),
+        #[cfg(feature = "aws-kms")]
+        Failure::Open(OpenError::Kms(error)) => kms::of_lookup(error, config),
+        Failure::Open(OpenError::OtherUmk { recorded, .. } | OpenError::OtherProvider { recorded, .. }) => {
+            vec![of_other_umk(recorded, config)]
+        }
         Failure::Reset(ResetError::NotLocalTable { .. }) => {
             vec![
                 "only tables of DynamoDB Local can be reset; check table and endpoint with: bes config"
@@ -129,7 +139,7 @@ pub(crate) fn of(failure: &Failure, config: Option<&Config>) -> Vec<String> {
         Failure::NotJson { .. } => {
             vec!["a text is JSON only in double quotes; to store a file as it is, use --bytes".to_owned()]
         }
-        other => of_store(other, config),
+        other => keys::of(other).unwrap_or_else(|| of_store(other, config)),
     }
 }
 
@@ -154,6 +164,27 @@ fn of_lost_key(lost: &KeyLost, config: &Config) -> Vec<String> {
     advice
 }
 
+/// The keys that the table needs, as settings.
+fn of_other_umk(recorded: &UmkId, config: &Config) -> String {
+    match (recorded.is_local(), config.keys.value) {
+        (true, Keys::Local) => "name the right key file with --key-file".to_owned(),
+        #[cfg(feature = "aws-kms")]
+        (true, Keys::Kms) => format!(
+            "its master key is in a file: set keys to local (now from {}), and key_file to that file",
+            config.keys.source
+        ),
+        (false, Keys::Local) => format!(
+            "its master key is in AWS KMS: set keys to kms (BES_KEYS, now from {}) and kms_key to {recorded}",
+            config.keys.source
+        ),
+        #[cfg(feature = "aws-kms")]
+        (false, Keys::Kms) => format!(
+            "name it with kms_key (BES_KMS_KEY, --kms-key); or, if the store is to be moved to another key, with \
+             kms_previous_keys: {recorded}"
+        ),
+    }
+}
+
 fn of_key_file(error: &LocalFileError) -> Vec<String> {
     match error {
         LocalFileError::Io { path, .. } => {
@@ -169,6 +200,11 @@ fn of_key_file(error: &LocalFileError) -> Vec<String> {
 fn of_audit_log(error: &OpenError, config: &Config) -> Vec<String> {
     match error {
         OpenError::Table(error) => of_table(error, config),
+        #[cfg(feature = "aws-kms")]
+        OpenError::Kms(error) => kms::of_lookup(error, config),
+        OpenError::OtherUmk { recorded, .. } | OpenError::OtherProvider { recorded, .. } => {
+            vec![of_other_umk(recorded, config)]
+        }
         OpenError::NoRegion => {
             vec!["name it with --region or AWS_REGION; DynamoDB Local takes any".to_owned()]
         }
@@ -176,11 +212,18 @@ fn of_audit_log(error: &OpenError, config: &Config) -> Vec<String> {
         | OpenError::LocalKeyMissing { .. }
         | OpenError::LocalKeyChanged { .. }
         | OpenError::WrappedAuditKey(_)
-        | OpenError::AuditKeyMissing => vec![
-            "name the right key file with --key-file".to_owned(),
-            "without it, hashes and links can be verified, not MACs: bes audit verify --without-key"
-                .to_owned(),
-        ],
+        | OpenError::AuditKeyMissing => {
+            let mut advice = match config.keys.value {
+                Keys::Local => vec!["name the right key file with --key-file".to_owned()],
+                #[cfg(feature = "aws-kms")]
+                Keys::Kms => kms::of(error, config),
+            };
+            advice.push(
+                "without the key, hashes and links can be verified, not MACs: bes audit verify --without-key"
+                    .to_owned(),
+            );
+            advice
+        }
         other => of_store(other, config),
     }
 }
@@ -231,6 +274,8 @@ fn of_store(error: &(dyn Error + 'static), config: &Config) -> Vec<String> {
             vec!["what answers there may be no DynamoDB; see the endpoint with: bes config".to_owned()]
         }
         Some(StoreError::Unavailable { .. }) => vec![unreachable(config)],
+        #[cfg(feature = "aws-kms")]
+        None => kms::of(error, config),
         _ => Vec::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod audit;
+mod keys;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,9 @@ use clap_complete::Shell;
 
 pub(crate) use self::audit::{
     Audit, AuditCheckpoint, AuditExport, AuditReport, AuditTail, AuditVerify, AuditWatch,
+};
+pub(crate) use self::keys::{
+    Keys, KeysLs, KeysReseal, KeysRetire, KeysRewrap, KeysRewrapRoot, KeysRotate, KeysShred,
 };
 use crate::attr::Attr;
 
@@ -26,7 +30,7 @@ Exit codes:
    6  the key is unavailable, lost or changed
    7  the service is unavailable or denied it
    8  outcome unknown: a write was sent and never answered
-   9  some lines or records failed; each is reported
+   9  some lines, records or keys failed, or were left; each is reported
   10  the tenant was shredded
   11  the table cannot serve as a store: missing, of another schema, not ours
 
@@ -61,6 +65,9 @@ pub struct Global {
     /// The key file [env: BES_KEY_FILE] [default: ~/.blue/keys/umk.key]
     #[arg(long, global = true, value_name = "FILE")]
     pub key_file: Option<String>,
+    /// The key of AWS KMS, with keys = kms: its id, ARN, alias or alias ARN [env: BES_KMS_KEY]
+    #[arg(long, global = true, value_name = "KEY")]
+    pub kms_key: Option<String>,
     /// Where DynamoDB is, if not in AWS itself [env: AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL]
     #[arg(long, global = true, value_name = "URL")]
     pub endpoint_url: Option<String>,
@@ -80,7 +87,7 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create the table and the key file if they are missing, and make the table a store
+    /// Create the table and, with local keys, the key file if they are missing, and make the table a store
     Init,
     /// Write a record, from --json, --file or standard input
     Put(Put),
@@ -97,6 +104,9 @@ pub(crate) enum Command {
     /// Verify, read and export the audit log, and sign checkpoints of it
     #[command(subcommand)]
     Audit(Audit),
+    /// Show, rotate, retire and shred tenants' keys, and move records and keys from one to another
+    #[command(subcommand)]
+    Keys(Keys),
     /// Make a table that was restored from a backup the store, so that it can be written again
     Adopt(Adopt),
     /// Wipe a local database (DynamoDB Local only) and begin again with a fresh key
@@ -223,6 +233,7 @@ impl Global {
             "table" => self.table.as_deref(),
             "namespace" => self.namespace.as_deref(),
             "key-file" => self.key_file.as_deref(),
+            "kms-key" => self.kms_key.as_deref(),
             "endpoint-url" => self.endpoint_url.as_deref(),
             "region" => self.region.as_deref(),
             "principal" => self.principal.as_deref(),

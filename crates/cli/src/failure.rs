@@ -1,10 +1,15 @@
 //! Every way to end, and its exit code.
 
+mod keys;
+
 use std::{error::Error, io, path::PathBuf, process::ExitCode};
 
+#[cfg(feature = "aws-kms")]
+use blue_encrypted_store::AwsKmsError;
 use blue_encrypted_store::{
     AddressError, AdoptError, AttributeError, AuditLogError, AuditUnavailable, ChangeError, KeyUnavailable,
-    LocalFileError, NameError, OpenError, ReadError, ResetError, WriteError,
+    LocalFileError, NameError, OpenError, ReadError, ResetError, RetireError, RewrapError, RootError,
+    RotateError, ShredError, WriteError,
     blue_audit::{AppendError, SinkError, Verdict, VerifyError},
     checkpoints::{SigningKeyError, TrustedCheckpointsError},
     keys::KeyringError,
@@ -86,6 +91,22 @@ pub(crate) enum Failure {
     Declined,
     #[error(transparent)]
     Adopt(Box<AdoptError>),
+    #[error(transparent)]
+    Rotate(Box<RotateError>),
+    #[error(transparent)]
+    Rewrap(Box<RewrapError>),
+    #[error(transparent)]
+    Retire(Box<RetireError>),
+    #[error(transparent)]
+    Root(Box<RootError>),
+    #[error(transparent)]
+    Shred(Box<ShredError>),
+    /// Another name was typed.
+    #[error("that is not the tenant's name: nothing was done")]
+    NotShredded,
+    /// What was asked is no record, and the database did not answer.
+    #[error("the table could not be read")]
+    Store(#[source] StoreError),
     /// The command may be done, but not all of it is in the audit log.
     #[error("the audit log may lack the last of what was done")]
     Unflushed(#[source] AuditUnavailable),
@@ -172,12 +193,18 @@ impl Failure {
             | Self::NotConfirmed
             | Self::NotJson { .. }
             | Self::Unreadable { .. } => Exit::Usage,
-            Self::Io { .. } | Self::Declined => Exit::Other,
+            Self::Io { .. } | Self::Declined | Self::NotShredded => Exit::Other,
             Self::ClosedPipe => Exit::Ok,
             Self::Open(error) => of_open(error),
             Self::Read(error) => of_read(error),
             Self::Write(error) => of_write(error),
             Self::Adopt(error) => of_adopt(error),
+            Self::Rotate(error) => keys::of_rotate(error),
+            Self::Rewrap(error) => keys::of_rewrap(error),
+            Self::Retire(error) => keys::of_retire(error),
+            Self::Root(error) => keys::of_root(error),
+            Self::Shred(error) => keys::of_shred(error),
+            Self::Store(error) => of_store(error),
             Self::Reset(ResetError::NotLocalTable { .. }) => Exit::Table,
             Self::Reset(ResetError::NotLocalKey) => Exit::Key,
             Self::Reset(ResetError::Open(error)) => of_open(error),
@@ -235,6 +262,10 @@ fn of_open(error: &OpenError) -> Exit {
         OpenError::Table(TableError::Store(StoreError::Malformed(_))) => Exit::Table,
         OpenError::Table(TableError::Store(error)) => of_store(error),
         OpenError::Table(_) => Exit::Table,
+        #[cfg(feature = "aws-kms")]
+        OpenError::Kms(AwsKmsError::Name { .. } | AwsKmsError::NoRegion { .. }) => Exit::Usage,
+        #[cfg(feature = "aws-kms")]
+        OpenError::Kms(_) => Exit::Key,
         OpenError::LocalFile(LocalFileError::Randomness(_)) => Exit::Other,
         OpenError::LocalFile(_)
         | OpenError::LocalKeyMissing { .. }
@@ -250,12 +281,6 @@ fn of_open(error: &OpenError) -> Exit {
 }
 
 fn of_adopt(error: &AdoptError) -> Exit {
-    let of_change = |error: &ChangeError| match error {
-        ChangeError::Store(error) => of_store(error),
-        ChangeError::Audit(error) => of_audit(error),
-        ChangeError::Unknown(_) => Exit::Unknown,
-        _ => Exit::Other,
-    };
     match error {
         AdoptError::Open(error) => of_open(error),
         AdoptError::NoCheckpoint | AdoptError::OtherNamespace { .. } | AdoptError::OtherTable { .. } => {
@@ -267,6 +292,15 @@ fn of_adopt(error: &AdoptError) -> Exit {
         AdoptError::Listing { source, .. } => of_store(source),
         AdoptError::Record { source, .. } => of_write(source),
         AdoptError::Raced { .. } => Exit::Conflict,
+        _ => Exit::Other,
+    }
+}
+
+fn of_change(error: &ChangeError) -> Exit {
+    match error {
+        ChangeError::Store(error) => of_store(error),
+        ChangeError::Audit(error) => of_audit(error),
+        ChangeError::Unknown(_) => Exit::Unknown,
         _ => Exit::Other,
     }
 }

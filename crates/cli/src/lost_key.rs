@@ -6,7 +6,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use blue_encrypted_store::{LocalReset, OpenError, ResetError, ResetReport};
 
 use crate::{
-    config::Config,
+    config::{Config, Keys},
     failure::{self, Failure, KeyLost, Remedy},
     output::printable,
     session,
@@ -47,6 +47,10 @@ pub(crate) async fn offer_reset(config: &Config, error: OpenError) -> Option<Fai
 
 /// Looks whether a reset may be done at all. Changes nothing.
 pub(crate) async fn prepare(config: &Config) -> Result<LocalReset, ResetError> {
+    // What KMS has is not lost, and not made anew.
+    if config.keys.value != Keys::Local {
+        return Err(ResetError::NotLocalKey);
+    }
     session::builder(config).local_reset_at(config.key_file.value.clone()).await
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use blue_encrypted_store::{
-    AuditLog, Builder, Collection, EncryptedStore, KeyFile, LocalFile, LocalFileError, OpenError,
-    checkpoints::Checkpoints,
+    AuditLog, Builder, Collection, EncryptedStore, KeyFile, KeySource, LocalFile, LocalFileError, OpenError,
+    RootError, checkpoints::Checkpoints,
 };
 
 use crate::{
@@ -67,6 +67,33 @@ pub(crate) async fn with_store_for_long<T>(
     conclude(&store, done).await
 }
 
+/// The same for keys that are moved to this KMS key, which must be the one that new keys are made under: here as everywhere. With
+/// a local key there is none to move.
+pub(crate) async fn with_store_under<T>(
+    config: &Config,
+    key: &str,
+    work: impl AsyncFnOnce(&EncryptedStore) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let configured = configured_key(config).ok_or_else(|| Failure::Root(Box::new(RootError::Local)))?;
+    if configured != key {
+        return Err(Failure::Usage(format!(
+            "keys are moved to {key:?} once every process makes new ones under it, and here kms_key is {configured:?}: set kms_key \
+             to the new key and kms_previous_keys to the old one, everywhere, and then repeat it"
+        )));
+    }
+    with_store_for_long(config, work).await
+}
+
+#[cfg(feature = "aws-kms")]
+fn configured_key(config: &Config) -> Option<String> {
+    Some(config.kms()?.key)
+}
+
+#[cfg(not(feature = "aws-kms"))]
+fn configured_key(_: &Config) -> Option<String> {
+    None
+}
+
 /// Waits until the audit log has everything that was done.
 pub(crate) async fn conclude<T>(store: &EncryptedStore, done: Result<T, Failure>) -> Result<T, Failure> {
     let Err(error) = store.flush().await else { return done };
@@ -84,9 +111,9 @@ pub(crate) async fn conclude<T>(store: &EncryptedStore, done: Result<T, Failure>
 /// Opens the store, which must exist. If its local key is lost, says so, and on a terminal offers a reset.
 async fn open(config: &Config, checkpoints: Option<Checkpoints>) -> Result<EncryptedStore, Failure> {
     let mut was_vacant = false;
-    let opened = match key_file(config) {
+    let opened = match keys(config) {
         Ok(keys) => {
-            was_vacant = matches!(keys, KeyFile::Vacant(_));
+            was_vacant = is_vacant(&keys);
             let mut builder = builder(config).keys(keys);
             if let Some(checkpoints) = checkpoints {
                 builder = builder.checkpoints(checkpoints);
@@ -152,7 +179,7 @@ pub(crate) async fn open_audit(
 ) -> Result<AuditLog, Failure> {
     let mut builder = builder(config);
     if with_keys {
-        builder = builder.keys(key_file(config).map_err(OpenError::from)?);
+        builder = builder.keys(keys(config).map_err(OpenError::from)?);
     }
     let log = builder.open_audit().await.map_err(|error| Failure::OpenAudit(Box::new(error)))?;
     Ok(match patience {
@@ -161,9 +188,18 @@ pub(crate) async fn open_audit(
     })
 }
 
-/// The key file, or its vacant place. Nothing is created here.
-pub(crate) fn key_file(config: &Config) -> Result<KeyFile, LocalFileError> {
-    LocalFile::open_or_create(&config.key_file.value)
+/// The keys of KMS; or the key file, or its vacant place. Nothing is created or asked here.
+pub(crate) fn keys(config: &Config) -> Result<KeySource, LocalFileError> {
+    #[cfg(feature = "aws-kms")]
+    if let Some(kms) = config.kms() {
+        return Ok(kms.into());
+    }
+    Ok(LocalFile::open_or_create(&config.key_file.value)?.into())
+}
+
+/// Whether the key file is yet to be made.
+pub(crate) fn is_vacant(keys: &KeySource) -> bool {
+    matches!(keys, KeySource::File(KeyFile::Vacant(_)))
 }
 
 /// Whether what the table was encrypted under cannot be had from the key file: it is missing, another one, or

@@ -324,6 +324,7 @@ fn checkpoints() -> Seeds {
 
 fn configs() -> Seeds {
     let all = "# all of them\ntable = \"notes\"\nnamespace = \"prod\"\nkeys = \"local\"\nkey_file = \"my.key\"\n\
+        kms_key = \"alias/notes\"\nkms_previous_keys = \"alias/old, mrk-1\"\n\
         endpoint_url = \"http://localhost:8000\"\nregion = \"eu-west-1\"\nwriter_region = \"eu-west-1\"\n\
         padding = \"padme\"\nkek_ttl = \"30s\"\nattempt_timeout = \"1s\"\ndeadline = \"5s\"\nprincipal = \"me\"\n\
         audit_writes = \"buffered\"\naudit_reads = \"lease:30s\"\naudit_chain = \"per-writer\"\n\
@@ -332,14 +333,15 @@ fn configs() -> Seeds {
         checkpoint_command = \"aws s3 cp - 's3://a b'\"\n\
         checkpoint_events = \"10000\"\ncheckpoint_every = \"10m\"\nalert_command = \"mail me\"\n\
         alert_webhook = \"https://hooks.example/secret\"\noutput = \"json\"\nlog = \"debug\"\n";
-    let environment = "BES_TABLE=from-env\nBES_NAMESPACE=test\nBES_KEYS=local\nBES_KEY_FILE=/k\n\
+    let environment = "BES_TABLE=from-env\nBES_NAMESPACE=test\nBES_KEYS=local\nBES_KEY_FILE=/k\nBES_KMS_KEY=mrk-1\n\
+        BES_KMS_PREVIOUS_KEYS=a,b\n\
         AWS_ENDPOINT_URL_DYNAMODB=http://special:1\nAWS_ENDPOINT_URL=http://general:1\nAWS_REGION=us-east-1\n\
         AWS_DEFAULT_REGION=x\nBES_WRITER_REGION=y\nBES_PADDING=none\nBES_KEK_TTL=2m\nBES_ATTEMPT_TIMEOUT=500ms\n\
         BES_DEADLINE=24h\nBES_PRINCIPAL=you\nUSER=user\nBES_AUDIT_WRITES=strict\nBES_AUDIT_READS=buffered\n\
         BES_AUDIT_CHAIN=shared\nBES_CHECKPOINT_FILE=~/notes\nBES_CHECKPOINT_KEY=c.key\n\
         BES_CHECKPOINT_COMMAND=tee -a x\nBES_CHECKPOINT_EVENTS=1\nBES_CHECKPOINT_EVERY=1s\nBES_ALERT_COMMAND=true\nBES_ALERT_WEBHOOK=http://me:pw@localhost/x\n\
         BES_OUTPUT=text\nBES_LOG=info\n";
-    let flags = "table=from-flag\nnamespace=n\nkey-file=~/k\nendpoint-url=https://[::1]:8000\nregion=z\n\
+    let flags = "table=from-flag\nnamespace=n\nkey-file=~/k\nkms-key=alias/f\nendpoint-url=https://[::1]:8000\nregion=z\n\
         principal=they\noutput=json\n";
     vec![
         seed("nothing", ""),
@@ -360,7 +362,12 @@ fn configs() -> Seeds {
         seed("table-as-arn", "table = \"arn:aws:dynamodb:eu-west-1:123456789012:table/notes\"\n"),
         seed("table-name-too-short", "table = \"ab\"\n"),
         seed("namespace-with-separator", "namespace = \"a#b\"\n"),
-        seed("keys-of-kms", "keys = \"kms\"\n"),
+        seed("keys-of-kms", "keys = \"kms\"\nkms_key = \"alias/notes\"\n"),
+        seed("keys-of-kms-and-no-key", "keys = \"kms\"\n"),
+        seed("kms-key-without-keys", "kms_key = \"alias/notes\"\n"),
+        seed("kms-previous-keys-without-keys", "kms_previous_keys = \"alias/notes\"\n"),
+        seed("kms-key-of-other-characters", "keys = \"kms\"\nkms_key = \"alias/n tes\"\n"),
+        seed("kms-previous-key-of-nothing", "kms_previous_keys = \"a,,b\"\n"),
         seed("key-file-at-home", "key_file = \"~/keys/umk.key\"\n"),
         seed("key-file-at-home-after-two-slashes", "key_file = \"~//keys/umk.key\"\n"),
         seed("key-file-with-escapes", "key_file = \"a\\\"\\\\\\u00e9\\n\"\n"),

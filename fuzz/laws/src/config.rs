@@ -14,7 +14,7 @@ use std::{
 };
 
 use blue_encrypted_store_cli::config::{
-    CommandLine, Config, ConfigError, Global, Set, Setting, Source, Surroundings,
+    CommandLine, Config, ConfigError, Global, Keys, Set, Setting, Source, Surroundings,
 };
 
 use self::{
@@ -92,6 +92,7 @@ impl<'a> Given<'a> {
             table: flag("table"),
             namespace: flag("namespace"),
             key_file: flag("key-file"),
+            kms_key: flag("kms-key"),
             endpoint_url: flag("endpoint-url"),
             region: flag("region"),
             principal: flag("principal"),
@@ -138,6 +139,9 @@ fn values(config: &Config) -> Values {
     let texts = vec![
         Some(config.table.value.clone()),
         Some(config.namespace.value.to_string()),
+        Some(format!("{:?}", config.keys.value)),
+        text(&config.kms_key),
+        config.kms_previous_keys.as_ref().map(|set| set.value.join(",")),
         text(&config.endpoint_url),
         text(&config.region),
         text(&config.writer_region),
@@ -245,6 +249,19 @@ fn refused(given: &Given<'_>, error: &ConfigError, table: Option<Result<toml::Ta
             assert_ne!(time_of(Setting::AttemptTimeout, attempt_timeout), Place::Default);
             assert!(attempt_timeout.value > deadline.value);
         }
+        ConfigError::NoKmsKey { place } => {
+            let file = texts(table.expect("it was read").expect("its texts were understood"));
+            let (keys, at) = given.winner(row_of(Setting::Keys), &file);
+            assert!(keys.as_deref() == Some("kms") && is_from(given, at, place), "{error}");
+            assert_eq!(given.winner(row_of(Setting::KmsKey), &file).0, None);
+        }
+        ConfigError::KmsKeyUnused { setting, place } => {
+            let file = texts(table.expect("it was read").expect("its texts were understood"));
+            assert_eq!(given.winner(row_of(Setting::Keys), &file).1, Place::Default);
+            assert!([Setting::KmsKey, Setting::KmsPreviousKeys].contains(setting));
+            let (found, at) = given.winner(row_of(*setting), &file);
+            assert!(found.is_some() && is_from(given, at, place), "{error}");
+        }
         other => panic!("nothing that is given leads to {other}"),
     }
 }
@@ -338,6 +355,9 @@ fn accepted(given: &Given<'_>, config: &Config, file: &BTreeMap<String, String>)
             }
         }
     }
+    let names_a_key = config.kms_key.is_some() || config.kms_previous_keys.is_some();
+    assert!(!names_a_key || config.keys.source != Source::Default, "a key is named, and not used");
+    assert!(config.kms_key.is_some() || config.keys.value == Keys::Local, "no key is named, and one needed");
     let attempt = &config.attempt_timeout;
     assert!(attempt.value <= config.deadline.value || attempt.source == Source::Default);
 }

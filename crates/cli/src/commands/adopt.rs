@@ -17,7 +17,7 @@ use crate::{
 
 pub(super) async fn run(arguments: &Adopt, config: &Config, output: &mut Output) -> Result<(), Failure> {
     let checkpoint = checkpoint(arguments, config).await?;
-    let keys = session::key_file(config).map_err(blue_encrypted_store::OpenError::from)?;
+    let keys = session::keys(config).map_err(blue_encrypted_store::OpenError::from)?;
     let Adopt { no_checkpoint: without_checkpoint, any_table, despite_findings, .. } = *arguments;
     let adoption = Adoption { checkpoint, without_checkpoint, any_table, despite_findings };
     match session::builder(config).keys(keys).adopt(adoption).await {

@@ -1,13 +1,13 @@
 //! `bes init`.
 
 use blue_encrypted_store::{
-    EncryptedStore, KeyFile, OpenError,
+    EncryptedStore, KeySource, OpenError,
     table::{StoreError, TableError},
 };
 use serde_json::json;
 
 use crate::{
-    config::{Config, Format},
+    config::{Config, Format, Keys},
     failure::Failure,
     lost_key,
     output::Output,
@@ -15,43 +15,56 @@ use crate::{
 };
 
 pub(super) async fn run(config: &Config, output: &mut Output) -> Result<(), Failure> {
-    let (key_created, table_created, is_restored) = match session::key_file(config) {
+    let (store, key_created, table_created) = match session::keys(config) {
         Ok(keys) => {
-            let is_vacant = matches!(keys, KeyFile::Vacant(_));
+            let is_vacant = session::is_vacant(&keys);
             match open(config, keys).await {
-                Ok((store, table_created)) => {
-                    session::conclude(&store, Ok(())).await?;
-                    session::warn_if_restored(&store);
-                    (is_vacant, table_created, store.restored().is_some())
-                }
+                Ok((store, table_created)) => (store, is_vacant, table_created),
                 Err(error) => return failed(config, error).await,
             }
         }
         Err(error) => return failed(config, error.into()).await,
     };
+    session::conclude(&store, Ok(())).await?;
+    session::warn_if_restored(&store);
 
     let is_local = lost_key::prepare(config).await.is_ok();
     let (table, namespace) = (&config.table.value, &config.namespace.value);
-    let key = config.key_file.value.display();
+    let is_file = config.keys.value == Keys::Local;
     if output.format == Format::Json {
-        return output.json(&json!({
+        let mut done = json!({
             "table": table,
             "table_created": table_created,
             "namespace": namespace.as_str(),
-            "key_file": config.key_file.value,
-            "key_created": key_created,
             "local": is_local,
-        }));
+        });
+        if is_file {
+            done["key_file"] = json!(config.key_file.value);
+            done["key_created"] = json!(key_created);
+        } else {
+            done["kms_key"] = json!(store.umk_id().as_str());
+        }
+        return output.json(&done);
     }
     let did = |created| if created { "created" } else { "found" };
     say!("{} the table {table}", did(table_created));
-    say!("{} the key file {key}", did(key_created));
-    if is_restored {
+    if is_file {
+        say!("{} the key file {}", did(key_created), config.key_file.value.display());
+    } else {
+        say!("used the KMS key {}", store.umk_id());
+    }
+    if store.restored().is_some() {
         return Ok(());
     }
     say!("The store is ready: table {table}, namespace {namespace}.");
     say!("");
-    say!("Keep a copy of the key file: without it, nothing in this table can be read again.");
+    if is_file {
+        say!("Keep a copy of the key file: without it, nothing in this table can be read again.");
+    } else {
+        say!(
+            "Without that key, nothing in this table can be read again: see that nobody schedules its deletion."
+        );
+    }
     if is_local {
         say!(
             "Local data are not durable: if DynamoDB Local loses this table or you lose the key, all is lost."
@@ -62,11 +75,11 @@ pub(super) async fn run(config: &Config, output: &mut Output) -> Result<(), Fail
 }
 
 /// Opens the store; says whether its table had to be created.
-async fn open(config: &Config, keys: KeyFile) -> Result<(EncryptedStore, bool), OpenError> {
+async fn open(config: &Config, keys: KeySource) -> Result<(EncryptedStore, bool), OpenError> {
     match session::builder(config).keys(keys).open().await {
         Ok(store) => Ok((store, false)),
         Err(OpenError::Table(TableError::Store(StoreError::TableMissing { .. }))) => {
-            let store = session::builder(config).keys(session::key_file(config)?).init().await?;
+            let store = session::builder(config).keys(session::keys(config)?).init().await?;
             Ok((store, true))
         }
         Err(error) => Err(error),

@@ -7,6 +7,7 @@ mod export;
 mod get;
 mod import;
 mod init;
+mod keys;
 mod ls;
 mod put;
 mod reset;
@@ -28,6 +29,7 @@ pub(crate) async fn run(command: Command, config: &Config) -> Result<(), Failure
         Command::Import(arguments) => import::run(&arguments, config, &mut output).await,
         Command::Export(arguments) => export::run(&arguments, config, &mut output).await,
         Command::Audit(arguments) => audit::run(arguments, config, &mut output).await,
+        Command::Keys(arguments) => keys::run(arguments, config, &mut output).await,
         Command::Adopt(arguments) => adopt::run(&arguments, config, &mut output).await,
         Command::Reset(arguments) => reset::run(&arguments, config, &mut output).await,
         Command::Config => settings::run(config, &mut output),

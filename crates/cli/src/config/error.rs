@@ -77,6 +77,20 @@ pub enum ConfigError {
         /// The time of an operation.
         deadline: Set<Duration>,
     },
+    /// The keys are in KMS, and nothing says which.
+    #[error("keys is kms (from {place}), and kms_key is not set")]
+    NoKmsKey {
+        /// Where `keys` stands.
+        place: Source,
+    },
+    /// A key of KMS is named, and nothing says that keys are to be there. Without a word, they would be in a local file.
+    #[error("{} is set (from {place}), and keys is not", setting.name())]
+    KmsKeyUnused {
+        /// The setting that names it.
+        setting: Setting,
+        /// Where.
+        place: Source,
+    },
     /// A place under `~` is needed, and nothing says where that is.
     #[error("there is no home directory to look for ~/.blue in: HOME is not set")]
     NoHome,
@@ -89,6 +103,14 @@ impl ConfigError {
                 let names: Vec<_> = Setting::ALL.into_iter().map(Setting::name).collect();
                 Some(format!("the settings are {}", names.join(", ")))
             }
+            Self::NoKmsKey { .. } => Some(
+                "name the key with kms_key, BES_KMS_KEY or --kms-key: its id, its ARN, an alias (alias/NAME) or the ARN \
+                 of one"
+                    .to_owned(),
+            ),
+            Self::KmsKeyUnused { .. } => Some(
+                "set keys to kms (BES_KEYS=kms) to use it, or to local if the master key is to be in a file".to_owned(),
+            ),
             Self::NoHome => Some("set HOME, or give the place of the key file with --key-file".to_owned()),
             _ => None,
         }

@@ -4,6 +4,7 @@
 
 mod error;
 mod file;
+mod kms;
 mod setting;
 mod value;
 
@@ -21,11 +22,11 @@ use blue_encrypted_store::{
 };
 
 use self::file::File;
-pub(crate) use self::value::duration;
+pub(crate) use self::value::{duration, moment};
 pub use self::{
     error::ConfigError,
     setting::{Setting, Source},
-    value::{CommandLine, Format, Invalid},
+    value::{CommandLine, Format, Invalid, Keys},
 };
 pub use crate::cli::Global;
 
@@ -36,8 +37,14 @@ pub struct Config {
     pub table: Set<String>,
     /// The namespace of the store.
     pub namespace: Set<Namespace>,
-    /// The file that holds the master key.
+    /// Where the master key is.
+    pub keys: Set<Keys>,
+    /// The file that holds the master key, if it is a local one.
     pub key_file: Set<PathBuf>,
+    /// The key of AWS KMS, if the master key is there.
+    pub kms_key: Option<Set<String>>,
+    /// Further keys of AWS KMS, whose wrapped keys are accepted.
+    pub kms_previous_keys: Option<Set<Vec<String>>>,
     /// `None`: wherever the AWS SDK's own configuration leads.
     pub endpoint_url: Option<Set<String>>,
     /// `None`: whatever the AWS SDK's own configuration says.
@@ -140,7 +147,7 @@ impl Config {
         let home = home.filter(|home| home.is_absolute());
         let found =
             Found { file: File::find(flags, &environment, home.as_deref(), read)?, flags, environment };
-        Loading { found, home, shown: Vec::new() }.load()
+        Loading { found, home, keys: Keys::Local, shown: Vec::new() }.load()
     }
 
     pub(crate) fn deadlines(&self) -> Deadlines {
@@ -212,6 +219,8 @@ fn variable(
 struct Loading<'a, E> {
     found: Found<'a, E>,
     home: Option<PathBuf>,
+    /// Once it is known.
+    keys: Keys,
     shown: Vec<Shown>,
 }
 
@@ -220,8 +229,11 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
         self.show_file();
         let table = self.required(Setting::Table, value::table, "blue-encrypted-store")?;
         let namespace = self.required(Setting::Namespace, value::namespace, DEFAULT_NAMESPACE)?;
-        self.required(Setting::Keys, value::keys, "local")?;
+        let keys = self.required(Setting::Keys, value::keys, "local")?;
+        self.keys = keys.value;
         let key_file = self.required_path(Setting::KeyFile, "~/.blue/keys/umk.key")?;
+        let kms_key = self.optional(Setting::KmsKey, value::kms_key, "not set")?;
+        let kms_previous_keys = self.optional(Setting::KmsPreviousKeys, value::kms_keys, "not set")?;
         let endpoint_url = self.optional(Setting::EndpointUrl, value::endpoint_url, "the AWS SDK decides")?;
         let region = self.optional(Setting::Region, value::region, "the AWS SDK decides")?;
         let writer_region = self.optional(Setting::WriterRegion, value::region, "not set")?;
@@ -251,6 +263,7 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
         let output = self.required(Setting::Output, value::format, "text")?;
         let verbose = self.found.flags.verbose;
         let log = self.optional(Setting::Log, |text| Ok(text.to_owned()), "nothing is logged")?;
+        kms::check(&keys, kms_key.as_ref(), kms_previous_keys.as_ref())?;
         // The default only bounds what the deadline does not.
         if attempt_timeout.value > deadline.value && attempt_timeout.source != Source::Default {
             return Err(ConfigError::AttemptAfterDeadline { attempt_timeout, deadline });
@@ -258,7 +271,10 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
         Ok(Config {
             table,
             namespace,
+            keys,
             key_file,
+            kms_key,
+            kms_previous_keys,
             endpoint_url,
             region,
             writer_region,
@@ -351,8 +367,10 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
         let path = match (text.value.strip_prefix("~/"), &self.home, &text.source) {
             // Joined as it is, `/keys` after `~/` would lead out of the home directory.
             (Some(rest), Some(home), _) => home.join(rest.trim_start_matches('/')),
-            // Without a home, what is only needed for checkpoints waits until it is used.
-            (Some(_), None, Source::Default) if setting != Setting::KeyFile => PathBuf::from(&text.value),
+            // Without a home, what is only needed for checkpoints waits until it is used, and a key file if there is none.
+            (Some(_), None, Source::Default) if setting != Setting::KeyFile || self.keys != Keys::Local => {
+                PathBuf::from(&text.value)
+            }
             (Some(_), None, _) => return Err(ConfigError::NoHome),
             (None, _, Source::File { path, .. }) => path.parent().unwrap_or(Path::new("")).join(&text.value),
             (None, ..) => PathBuf::from(&text.value),

@@ -13,6 +13,10 @@ pub enum Setting {
     Keys,
     /// The file of the local key provider.
     KeyFile,
+    /// The key of AWS KMS.
+    KmsKey,
+    /// Further keys of AWS KMS, which wrapped before.
+    KmsPreviousKeys,
     /// Where DynamoDB is.
     EndpointUrl,
     /// The AWS Region.
@@ -77,11 +81,13 @@ pub enum Source {
 
 impl Setting {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::Table,
         Self::Namespace,
         Self::Keys,
         Self::KeyFile,
+        Self::KmsKey,
+        Self::KmsPreviousKeys,
         Self::EndpointUrl,
         Self::Region,
         Self::WriterRegion,
@@ -113,6 +119,8 @@ impl Setting {
             Self::Namespace => "namespace",
             Self::Keys => "keys",
             Self::KeyFile => "key_file",
+            Self::KmsKey => "kms_key",
+            Self::KmsPreviousKeys => "kms_previous_keys",
             Self::EndpointUrl => "endpoint_url",
             Self::Region => "region",
             Self::WriterRegion => "writer_region",
@@ -144,6 +152,7 @@ impl Setting {
             Self::Table => Some("table"),
             Self::Namespace => Some("namespace"),
             Self::KeyFile => Some("key-file"),
+            Self::KmsKey => Some("kms-key"),
             Self::EndpointUrl => Some("endpoint-url"),
             Self::Region => Some("region"),
             Self::Principal => Some("principal"),
@@ -160,6 +169,8 @@ impl Setting {
             Self::Namespace => &["BES_NAMESPACE"],
             Self::Keys => &["BES_KEYS"],
             Self::KeyFile => &["BES_KEY_FILE"],
+            Self::KmsKey => &["BES_KMS_KEY"],
+            Self::KmsPreviousKeys => &["BES_KMS_PREVIOUS_KEYS"],
             Self::EndpointUrl => &["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"],
             Self::Region => &["AWS_REGION", "AWS_DEFAULT_REGION"],
             Self::WriterRegion => &["BES_WRITER_REGION"],

@@ -58,6 +58,7 @@ fn flags_win_over_the_environment_over_the_file_over_defaults() {
 #[test]
 fn every_setting_can_be_given_in_the_file_and_is_shown() {
     let text = "table = \"notes\"\nnamespace = \"prod\"\nkeys = \"local\"\nkey_file = \"my.key\"\n\
+        kms_key = \"alias/notes\"\nkms_previous_keys = \"alias/old, mrk-1\"\n\
         endpoint_url = \"http://localhost:8000\"\nregion = \"eu-west-1\"\nwriter_region = \"eu-west-1\"\n\
         padding = \"padme\"\nkek_ttl = \"30s\"\nattempt_timeout = \"1s\"\ndeadline = \"5s\"\noutput = \"json\"\n\
         log = \"debug\"\nprincipal = \"ann\"\naudit_writes = \"buffered\"\naudit_reads = \"lease:5s\"\n\
@@ -68,6 +69,8 @@ fn every_setting_can_be_given_in_the_file_and_is_shown() {
     let place = Place::with_file(text);
     let config = place.load(&Global::default(), &[]).unwrap();
     assert_eq!(config.key_file.value, place.directory.path().join(".blue/my.key"));
+    assert_eq!(config.kms_key.as_ref().unwrap().value, "alias/notes");
+    assert_eq!(config.kms_previous_keys.as_ref().unwrap().value, ["alias/old", "mrk-1"]);
     assert_eq!(config.output.value, Format::Json);
     assert_eq!(config.deadlines().operation, Duration::from_secs(5));
     assert_eq!(config.keyring().ttl, Duration::from_secs(30));
@@ -119,8 +122,12 @@ fn a_bad_value_is_refused_with_its_source() {
     for (variable, bad) in [
         ("BES_TABLE", "a b"),
         ("BES_NAMESPACE", "a#b"),
-        ("BES_KEYS", "kms"),
         ("BES_KEYS", "file"),
+        ("BES_KEYS", "KMS"),
+        ("BES_KMS_KEY", "alias/a b"),
+        ("BES_KMS_KEY", "a,b"),
+        ("BES_KMS_PREVIOUS_KEYS", "alias/a,,alias/b"),
+        ("BES_KMS_PREVIOUS_KEYS", ","),
         ("AWS_ENDPOINT_URL_DYNAMODB", "localhost:8000"),
         ("AWS_REGION", "eu west"),
         ("BES_WRITER_REGION", "?"),
@@ -142,13 +149,54 @@ fn a_bad_value_is_refused_with_its_source() {
         let error = place.error(&[(variable, bad)]);
         assert!(error.contains(&format!("cannot be {bad:?} (from {variable}): ")), "{error}");
     }
-    assert!(place.error(&[("BES_KEYS", "kms")]).contains("this version has only \"local\""));
     let error = place.error(&[("BES_DEADLINE", "1s"), ("BES_ATTEMPT_TIMEOUT", "2s")]);
     assert_eq!(
         error,
         "attempt_timeout (2s, from BES_ATTEMPT_TIMEOUT) is longer than deadline (1s, from BES_DEADLINE)"
     );
     assert!(place.load(&Global::default(), &[("BES_DEADLINE", "1s")]).is_ok());
+}
+
+#[cfg(feature = "aws-kms")]
+#[test]
+fn keys_are_in_kms_if_it_is_said_so_and_which() {
+    let place = Place::new();
+    let arn = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    let kms = |flags: &Global, variables: &[_]| place.load(flags, variables).unwrap().kms();
+    let variables = [("BES_KEYS", "kms"), ("BES_KMS_KEY", "alias/a"), ("BES_KMS_PREVIOUS_KEYS", arn)];
+    let found = kms(&Global::default(), &variables).unwrap();
+    assert_eq!((found.key.as_str(), &found.previous[..]), ("alias/a", &[arn.to_owned()][..]));
+    let flags = Global { kms_key: Some("alias/flag".to_owned()), ..Global::default() };
+    assert_eq!(kms(&flags, &variables).unwrap().key, "alias/flag");
+    // A file may name the key of production while the environment says that this is a laptop.
+    assert_eq!(kms(&Global::default(), &[("BES_KEYS", "local"), ("BES_KMS_KEY", "alias/a")]), None);
+    assert_eq!(kms(&Global::default(), &[]), None);
+}
+
+#[cfg(feature = "aws-kms")]
+#[test]
+fn a_key_of_kms_that_is_missing_or_would_not_be_used_is_refused() {
+    let place = Place::with_file("kms_key = \"alias/a\"\n");
+    let error = place.error(&[]);
+    let expected = format!("kms_key is set (from {}:1), and keys is not", place.file().display());
+    assert_eq!(error, expected);
+    let error = Place::new().error(&[("BES_KMS_PREVIOUS_KEYS", "alias/a")]);
+    assert_eq!(error, "kms_previous_keys is set (from BES_KMS_PREVIOUS_KEYS), and keys is not");
+    let error = Place::new().error(&[("BES_KEYS", "kms"), ("BES_KMS_PREVIOUS_KEYS", "alias/a")]);
+    assert_eq!(error, "keys is kms (from BES_KEYS), and kms_key is not set");
+}
+
+#[cfg(feature = "aws-kms")]
+#[test]
+fn a_key_file_needs_a_home_and_a_key_of_kms_does_not() {
+    let load = |variables: &[(&str, &str)]| {
+        let variables: HashMap<_, _> = variables.iter().copied().collect();
+        let environment = |name: &str| variables.get(name).map(OsString::from);
+        let read = |_: &Path| Err(io::ErrorKind::NotFound.into());
+        Config::from_parts(&Global::default(), Surroundings { environment, home: None, read })
+    };
+    assert!(matches!(load(&[]), Err(ConfigError::NoHome)));
+    load(&[("BES_KEYS", "kms"), ("BES_KMS_KEY", "alias/a")]).unwrap();
 }
 
 #[test]

@@ -6,12 +6,23 @@ use blue_encrypted_store::{
     ChainPolicy, NameError, Namespace, Padding, ReadPolicy, WritePolicy,
     blue_audit::{NoteKeyError, NoteVerifier, address::Principal},
 };
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// The longest duration that can be set: far beyond any use, far below what a clock can hold.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The longest window of reads under one lease.
 const LONGEST_LEASE: Duration = Duration::from_secs(60);
+
+/// Where the master key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// In a file.
+    Local,
+    /// In AWS KMS.
+    #[cfg(feature = "aws-kms")]
+    Kms,
+}
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +40,10 @@ pub enum Invalid {
     /// It is not of the form that the setting takes.
     #[error("it should be {0}")]
     Not(&'static str),
-    /// A key provider that this version does not have.
-    #[error("this version has only \"local\", a key file; AWS KMS is yet to come")]
-    NotYet,
+    /// A key provider that this build does not have.
+    #[cfg(not(feature = "aws-kms"))]
+    #[error("this build of bes has only \"local\", a key file; it was built without AWS KMS")]
+    NotBuilt,
     /// It is no name.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -62,12 +74,29 @@ pub(super) fn namespace(text: &str) -> Result<Namespace, Invalid> {
     Ok(Namespace::new(text)?)
 }
 
-pub(super) fn keys(text: &str) -> Result<(), Invalid> {
+pub(super) fn keys(text: &str) -> Result<Keys, Invalid> {
     match text {
-        "local" => Ok(()),
-        "kms" => Err(Invalid::NotYet),
-        _ => Err(Invalid::Not("local")),
+        "local" => Ok(Keys::Local),
+        #[cfg(feature = "aws-kms")]
+        "kms" => Ok(Keys::Kms),
+        #[cfg(not(feature = "aws-kms"))]
+        "kms" => Err(Invalid::NotBuilt),
+        _ => Err(Invalid::Not("local or kms")),
     }
+}
+
+/// What it names is looked at when it is used.
+pub(super) fn kms_key(text: &str) -> Result<String, Invalid> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b':' | b'/' | b'_' | b'-');
+    if !text.is_empty() && text.bytes().all(allowed) {
+        return Ok(text.to_owned());
+    }
+    Err(Invalid::Not("a key of AWS KMS: its id, its ARN, an alias (alias/NAME) or the ARN of one"))
+}
+
+/// Keys with commas between them, at least one.
+pub(super) fn kms_keys(text: &str) -> Result<Vec<String>, Invalid> {
+    text.split(',').map(|key| kms_key(key.trim_matches(' '))).collect()
 }
 
 pub(super) fn endpoint_url(text: &str) -> Result<String, Invalid> {
@@ -179,6 +208,13 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Invalid> {
     }
 }
 
+/// A moment in RFC 3339, in µs since the Unix epoch.
+pub(crate) fn moment(text: &str) -> Result<i64, Invalid> {
+    let moment = OffsetDateTime::parse(text, &Rfc3339).ok();
+    let micros = moment.and_then(|moment| i64::try_from(moment.unix_timestamp_nanos() / 1_000).ok());
+    micros.ok_or(Invalid::Not("a time such as 2026-01-02T03:04:05Z"))
+}
+
 fn is_visible(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_graphic())
 }
@@ -192,6 +228,20 @@ mod tests {
         assert_eq!(count("10000").ok(), Some(10_000));
         for bad in ["", "0", "-1", "+1", "1.0", "1 ", "ten", "18446744073709551616"] {
             assert!(count(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_a_time_with_its_offset() {
+        for (text, micros) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("1970-01-01T01:00:00.000001+01:00", 1),
+            ("2026-01-02T03:04:05.678901Z", 1_767_323_045_678_901),
+        ] {
+            assert_eq!(moment(text).ok(), Some(micros), "{text}");
+        }
+        for bad in ["", "now", "2026-01-02", "2026-01-02T03:04:05", "2026-13-02T03:04:05Z"] {
+            assert!(moment(bad).is_err(), "{bad}");
         }
     }
 

@@ -18,11 +18,13 @@ pub(super) struct Row {
 }
 
 /// The table, in its order.
-pub(super) const ROWS: [Row; 25] = [
+pub(super) const ROWS: [Row; 27] = [
     row(Setting::Table, "table", Some("table"), &["BES_TABLE"], Some("blue-encrypted-store")),
     row(Setting::Namespace, "namespace", Some("namespace"), &["BES_NAMESPACE"], Some("default")),
     row(Setting::Keys, "keys", None, &["BES_KEYS"], Some("local")),
     row(Setting::KeyFile, "key_file", Some("key-file"), &["BES_KEY_FILE"], Some("~/.blue/keys/umk.key")),
+    row(Setting::KmsKey, "kms_key", Some("kms-key"), &["BES_KMS_KEY"], None),
+    row(Setting::KmsPreviousKeys, "kms_previous_keys", None, &["BES_KMS_PREVIOUS_KEYS"], None),
     row(
         Setting::EndpointUrl,
         "endpoint_url",
@@ -86,7 +88,9 @@ pub(super) fn is_valid(setting: Setting, text: &str) -> bool {
     match setting {
         Setting::Table => text.starts_with("arn:") || ((3..=255).contains(&text.len()) && only(b"_-.")),
         Setting::Namespace => is_name(text),
-        Setting::Keys => text == "local",
+        Setting::Keys => ["local", "kms"].contains(&text),
+        Setting::KmsKey => is_kms_key(text),
+        Setting::KmsPreviousKeys => kms_keys(text).iter().all(|key| is_kms_key(key)),
         Setting::EndpointUrl | Setting::AlertWebhook => is_url(text),
         Setting::Region | Setting::WriterRegion => !text.is_empty() && only(b"-"),
         Setting::Padding => ["none", "padme"].contains(&text),
@@ -106,6 +110,17 @@ pub(super) fn is_valid(setting: Setting, text: &str) -> bool {
         Setting::CheckpointCommand | Setting::AlertCommand => words(text).is_some(),
         Setting::KeyFile | Setting::CheckpointFile | Setting::CheckpointKey | Setting::Log => true,
     }
+}
+
+/// The characters of key ids, aliases and ARNs, at least one.
+fn is_kms_key(text: &str) -> bool {
+    let is_of_one = |c: char| c.is_ascii_alphanumeric() || ":/_-".contains(c);
+    !text.is_empty() && text.chars().all(is_of_one)
+}
+
+/// "with commas between them", and spaces around them.
+pub(super) fn kms_keys(text: &str) -> Vec<String> {
+    text.split(',').map(|key| key.trim_matches(' ').to_owned()).collect()
 }
 
 /// 1–1,024 bytes of UTF-8 without control characters.

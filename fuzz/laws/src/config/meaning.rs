@@ -6,7 +6,7 @@ use blue_encrypted_store_cli::config::{CommandLine, Config, Format, Set, Setting
 
 use super::{
     Given, HOME, Place,
-    documented::{count, lease, time, words},
+    documented::{count, kms_keys, lease, time, words},
 };
 
 /// Asserts that a setting has the value that its text means, and gives back where the configuration says it is from.
@@ -34,8 +34,15 @@ pub(super) fn has_value<'c>(
     let (is_right, source) = match setting {
         Setting::Table => (text == Some(&config.table.value), Some(&config.table.source)),
         Setting::Namespace => (text == Some(config.namespace.value.as_str()), Some(&config.namespace.source)),
-        // There is but one, and nothing of it in the configuration.
-        Setting::Keys => (text == Some("local"), None),
+        Setting::Keys => {
+            let named = format!("{:?}", config.keys.value).to_lowercase();
+            (text == Some(&named), Some(&config.keys.source))
+        }
+        Setting::KmsKey => optional(&config.kms_key),
+        Setting::KmsPreviousKeys => {
+            let found = config.kms_previous_keys.as_ref().map(|set| &set.value);
+            (found == text.map(kms_keys).as_ref(), source_of(&config.kms_previous_keys))
+        }
         Setting::KeyFile => path(&config.key_file),
         Setting::CheckpointKey => path(&config.checkpoint_key),
         Setting::CheckpointFile => match &config.checkpoint_file {

@@ -1,0 +1,130 @@
+//! `bes keys rewrap` and `bes keys reseal`.
+
+use std::{
+    io::{self, IsTerminal},
+    time::{Duration, SystemTime},
+};
+
+use blue_encrypted_store::{EncryptedStore, Moved, RewrapError, Rewrapped, TenantKeys};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+
+use super::counted;
+use crate::{
+    cli::{KeysReseal, KeysRewrap},
+    config::{Config, Format},
+    failure::{self, Failure},
+    json::Time,
+    output::{Output, printable},
+    session,
+};
+
+/// How often the bar turns, though nothing happens.
+const TICK: Duration = Duration::from_millis(200);
+
+pub(super) async fn rewrap(
+    arguments: &KeysRewrap,
+    config: &Config,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let KeysRewrap { tenant, concurrency } = arguments;
+    session::with_store_for_long(config, async |store| {
+        let bar = bar();
+        let keys = keys(store, tenant)?;
+        let moved = keys.rewrap((*concurrency).into(), |address, moved| note(&bar, address, moved)).await;
+        bar.finish_and_clear();
+        let again = format!("To go on, repeat the command: bes keys rewrap {tenant}");
+        tell(tenant, moved, "moved to", &again, output)
+    })
+    .await
+}
+
+pub(super) async fn reseal(
+    arguments: &KeysReseal,
+    config: &Config,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let KeysReseal { tenant, before, concurrency } = arguments;
+    let before = before.unwrap_or_else(now);
+    session::with_store_for_long(config, async |store| {
+        say!("Resealing what was last written before {}.", Time(before));
+        let bar = bar();
+        let keys = keys(store, tenant)?;
+        let moved = keys.reseal(before, (*concurrency).into(), |address, moved| note(&bar, address, moved));
+        let moved = moved.await;
+        bar.finish_and_clear();
+        let again = format!("To go on, repeat it so: bes keys reseal {tenant} --before {}", Time(before));
+        tell(tenant, moved, "resealed under", &again, output)
+    })
+    .await
+}
+
+fn keys(store: &EncryptedStore, tenant: &str) -> Result<TenantKeys, Failure> {
+    Ok(store.tenant(tenant)?.keys())
+}
+
+fn now() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// How many there are, nobody knows before all are read; so it only counts.
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::no_length();
+    let is_seen = io::stderr().is_terminal();
+    bar.set_draw_target(if is_seen { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() });
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} records looked at, {per_sec}, {elapsed}")
+    {
+        bar.set_style(style);
+    }
+    if is_seen {
+        bar.enable_steady_tick(TICK);
+    }
+    bar
+}
+
+fn note(bar: &ProgressBar, address: &str, moved: &Moved) {
+    bar.inc(1);
+    if let Moved::Failed(error) = moved {
+        bar.suspend(|| {
+            say!("{}: {}", printable(address), printable(&error.to_string()));
+            failure::causes(error);
+        });
+    }
+}
+
+fn tell(
+    tenant: &str,
+    moved: Result<Rewrapped, RewrapError>,
+    how: &str,
+    again: &str,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let report = match moved {
+        Ok(report) => report,
+        Err(error) => {
+            say!("{again}");
+            return Err(Failure::Rewrap(Box::new(error)));
+        }
+    };
+    let Rewrapped { newest, moved, already, gone, failed, .. } = &report;
+    if output.format == Format::Json {
+        output.json(&json!({
+            "tenant": tenant,
+            "version": newest.version,
+            "moved": moved,
+            "already": already,
+            "gone": gone,
+            "failed": failed,
+        }))?;
+    }
+    say!(
+        "{} {how} version {} of the key of {tenant}; {already} needed nothing, {gone} were deleted meanwhile.",
+        counted(*moved, "record", "records"),
+        newest.version
+    );
+    match failed {
+        0 => Ok(()),
+        failed => Err(Failure::Partial(format!("{} could not be", counted(*failed, "record", "records")))),
+    }
+}

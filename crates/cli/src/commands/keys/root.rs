@@ -1,0 +1,57 @@
+//! `bes keys rewrap-root`.
+
+use blue_encrypted_store::KeyMoved;
+use serde_json::json;
+
+use super::counted;
+use crate::{
+    cli::KeysRewrapRoot,
+    config::{Config, Format},
+    failure::{self, Failure},
+    output::{Output, printable},
+    session,
+};
+
+pub(super) async fn run(
+    arguments: &KeysRewrapRoot,
+    config: &Config,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    session::with_store_under(config, &arguments.to, async |store| {
+        say!("Every process that has this store open must have this kms_key already, and the old one in kms_previous_keys.");
+        let moved = store.rewrap_root(note).await.map_err(|error| Failure::Root(Box::new(error)))?;
+        if output.format == Format::Json {
+            output.json(&json!({
+                "umk_id": moved.umk_id.as_str(),
+                "moved": moved.moved,
+                "already": moved.already,
+            }))?;
+        }
+        say!(
+            "All keys are wrapped under {} now: {} moved, {} already were.",
+            moved.umk_id,
+            counted(moved.moved, "was", "were"),
+            moved.already
+        );
+        say!("Once no process and no backup needs the old one, take that out of kms_previous_keys.");
+        Ok(())
+    })
+    .await
+}
+
+fn note(key: &str, moved: &KeyMoved) {
+    match moved {
+        KeyMoved::Failed(error) => {
+            say!("{}: {}", printable(key), printable(&error.to_string()));
+            failure::causes(error);
+        }
+        KeyMoved::Shredded => {
+            say!(
+                "{}: the tenant was shredded, and this key was put back; bes keys shred deletes it",
+                printable(key)
+            );
+        }
+        KeyMoved::Malformed(error) => say!("{}: {}", printable(key), printable(&error.to_string())),
+        _ => {}
+    }
+}
