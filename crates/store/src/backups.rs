@@ -18,15 +18,15 @@ pub struct Backups {
     /// The first and the last moment that the table can be restored to, in RFC 3339; `None` if point-in-time recovery is off.
     pub point_in_time: Result<Option<(String, String)>, StoreError>,
     /// The backups, those of AWS Backup among them.
-    pub backups: Result<Vec<Copy>, StoreError>,
+    pub backups: Result<Vec<TableCopy>, StoreError>,
     /// The exports to S3 of the last 90 days.
-    pub exports: Result<Vec<Copy>, StoreError>,
+    pub exports: Result<Vec<TableCopy>, StoreError>,
 }
 
 /// A copy of a table, at a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Copy {
+pub struct TableCopy {
     /// Its ARN.
     pub arn: String,
     /// When it was made, in RFC 3339, if the service says so.
@@ -59,7 +59,7 @@ impl Table {
         }))
     }
 
-    async fn list_backups(&self) -> Result<Vec<Copy>, StoreError> {
+    async fn list_backups(&self) -> Result<Vec<TableCopy>, StoreError> {
         let mut found = Vec::new();
         let mut from = None;
         let deadline: Deadline = self.deadlines.start();
@@ -72,7 +72,7 @@ impl Table {
                 .set_exclusive_start_backup_arn(from);
             let answer = ask("ListBackups", &self.name, deadline, || request.clone().send()).await?;
             let backups = answer.backup_summaries.unwrap_or_default();
-            found.extend(backups.into_iter().map(|backup| Copy {
+            found.extend(backups.into_iter().map(|backup| TableCopy {
                 arn: backup.backup_arn.unwrap_or_default(),
                 created: text(backup.backup_creation_date_time),
             }));
@@ -83,7 +83,7 @@ impl Table {
         }
     }
 
-    async fn list_exports(&self) -> Result<Vec<Copy>, StoreError> {
+    async fn list_exports(&self) -> Result<Vec<TableCopy>, StoreError> {
         let described = self.describe().await?.ok_or_else(|| self.missing())?;
         let arn = described.arn;
         let mut found = Vec::new();
@@ -96,7 +96,7 @@ impl Table {
             found.extend(
                 exports
                     .into_iter()
-                    .map(|export| Copy { arn: export.export_arn.unwrap_or_default(), created: None }),
+                    .map(|export| TableCopy { arn: export.export_arn.unwrap_or_default(), created: None }),
             );
             from = answer.next_token;
             if from.is_none() {

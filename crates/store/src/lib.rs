@@ -47,7 +47,7 @@ mod write;
 /// Names, addresses and attributes: the crate `blue-address`.
 pub use blue_address as address;
 
-pub use backups::{Backups, Copy};
+pub use backups::{Backups, TableCopy};
 pub use calls::{Deadline, Deadlines};
 pub use erasure::{MAX_ERASED_KEYS, Tombstone};
 pub use error::{MalformedItem, StoreError, TableError};

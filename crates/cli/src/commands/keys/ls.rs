@@ -1,6 +1,6 @@
 //! `bes keys ls`.
 
-use blue_encrypted_store::{EncryptedStore, KeyUse, KeyVersions};
+use blue_encrypted_store::{EncryptedStore, KeyUse, KeyVersions, table::StoreError};
 use serde_json::json;
 
 use super::counted;
@@ -9,7 +9,7 @@ use crate::{
     config::{Config, Format},
     failure::Failure,
     json::Time,
-    output::{Output, Rows},
+    output::{Output, Rows, printable},
     session,
 };
 
@@ -30,9 +30,19 @@ async fn list(arguments: &KeysLs, store: &EncryptedStore, output: &mut Output) -
         header.push("records");
     }
     let mut rows = Rows::new(output, &header);
+    let mut unreadable = 0;
     for tenant in &tenants {
         let keys = tenant.keys();
-        let found = keys.list().await.map_err(Failure::Store)?;
+        let found = match keys.list().await {
+            Ok(found) => found,
+            // Of one tenant; the others are shown all the same.
+            Err(StoreError::Malformed(error)) => {
+                say!("{}: {}", tenant.name(), printable(&error.to_string()));
+                unreadable += 1;
+                continue;
+            }
+            Err(error) => return Err(Failure::Store(error)),
+        };
         let used = if arguments.count { Some(keys.count().await.map_err(Failure::Store)?) } else { None };
         let name = tenant.name().as_str();
         match output.format {
@@ -44,7 +54,14 @@ async fn list(arguments: &KeysLs, store: &EncryptedStore, output: &mut Output) -
         }
         tell_of_others(name, &found, used);
     }
-    rows.finish(output)
+    rows.finish(output)?;
+    match unreadable {
+        0 => Ok(()),
+        count => Err(Failure::Partial(format!(
+            "the keys of {} cannot be read",
+            counted(count, "tenant", "tenants")
+        ))),
+    }
 }
 
 fn as_json(tenant: &str, found: &KeyVersions, used: Option<&KeyUse>) -> serde_json::Value {
