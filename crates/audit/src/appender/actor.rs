@@ -19,8 +19,9 @@ use super::{
 /// So many submissions may be passed over in the search for one that fits into a group.
 const PASSED_OVER: usize = 1_000;
 
-/// After so many lost races in a row the end of the chain is looked for, instead of following the winners one by one.
-const LOST_RACES: u32 = 4;
+/// After so many lost races in a row the end of the chain is looked for each time, instead of following the winners one by
+/// one: after the pause that this then makes, theirs is the end no more.
+const LOST_RACES: u32 = 2;
 
 pub(super) struct Actor<L: SegmentLog> {
     log: Arc<L>,
@@ -37,6 +38,7 @@ pub(super) struct Actor<L: SegmentLog> {
     waiting: VecDeque<Message<L>>,
     /// What other transactions were in the way of, each to be sent alone, not before its time.
     alone: VecDeque<(Instant, Submission<L>)>,
+    /// In a row.
     lost_races: u32,
 }
 
@@ -158,7 +160,7 @@ impl<L: SegmentLog> Actor<L> {
             }
             self.expire(submission);
         }
-        let mut group = Group::new();
+        let mut group = Group::after(self.lost_races);
         let mut passed_over = Vec::new();
         while let Some(message) = self.waiting.pop_front() {
             match message {
@@ -291,7 +293,7 @@ impl<L: SegmentLog> Actor<L> {
         self.advance(theirs);
         self.lost_races += 1;
         tracing::debug!(chain = %self.chain, sequence = head.next, "another writer was first; linking anew");
-        if self.lost_races > 1 {
+        if self.lost_races >= LOST_RACES {
             tokio::time::sleep(backoff(0).mul_f64(f64::from(self.lost_races.min(8)) / 8.0)).await;
         }
         Ok(Round::Settled)
@@ -388,7 +390,6 @@ impl<L: SegmentLog> Actor<L> {
             }
         }
         self.looked_at = Instant::now();
-        self.lost_races = 0;
         self.advance(found);
         Ok(Ok(found))
     }

@@ -22,6 +22,8 @@ pub(super) struct Group<L: SegmentLog> {
     events_len: usize,
     request_len: usize,
     parts: usize,
+    /// How many parts of a transaction it takes in at most.
+    most_parts: usize,
 }
 
 /// Why a submission is not of a group.
@@ -33,8 +35,19 @@ pub(super) enum NotAdmitted {
 }
 
 impl<L: SegmentLog> Group<L> {
-    pub(super) fn new() -> Self {
-        Self { members: Vec::new(), places: HashSet::new(), events_len: 0, request_len: 0, parts: 0 }
+    /// After so many lost races in a row: the more there were, the fewer writes it takes in, since a transaction of few is
+    /// carried out sooner than one of many, and so finds the end of the chain where it was more often. Otherwise somebody
+    /// who appends events alone could keep everybody from writing.
+    pub(super) fn after(lost_races: u32) -> Self {
+        let most_parts = (MAX_GROUP_WRITES >> lost_races.min(usize::BITS - 1)).max(1);
+        Self {
+            members: Vec::new(),
+            places: HashSet::new(),
+            events_len: 0,
+            request_len: 0,
+            parts: 0,
+            most_parts,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -47,7 +60,7 @@ impl<L: SegmentLog> Group<L> {
         let write_len = submission.write.as_ref().map_or(0, JoinedWrite::size);
         let request_len = self.request_len + submission.events_len + write_len;
         let parts = self.parts + submission.write.as_ref().map_or(0, JoinedWrite::parts);
-        let full = events_len > MAX_SEGMENT_LEN || request_len > MAX_REQUEST_LEN || parts > MAX_GROUP_WRITES;
+        let full = events_len > MAX_SEGMENT_LEN || request_len > MAX_REQUEST_LEN || parts > self.most_parts;
         if full && !self.is_empty() {
             return Err((submission, NotAdmitted::Full));
         }

@@ -74,6 +74,8 @@ struct Faults {
     not_done: u32,
     busy: u32,
     slow: bool,
+    /// How long each write of a request takes, before it is known whether the segment's place is free.
+    per_write: Duration,
 }
 
 struct Log {
@@ -138,6 +140,7 @@ impl SegmentLog for Log {
         if faults.slow {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        tokio::time::sleep(faults.per_write * u32::try_from(writes.len()).unwrap()).await;
         if faults.request_late < 100 {
             self.catch_up();
         }
@@ -228,6 +231,33 @@ async fn what_waits_together_shares_a_segment() {
     assert_eq!(table.records.len(), 300);
     assert!(table.segments.len() <= 6, "{} segments", table.segments.len());
     assert!(table.sent.iter().all(|(_, steps)| steps.len() <= MAX_GROUP_WRITES));
+}
+
+/// A transaction of many writes takes longer than an append, so somebody who only appends would be first each time.
+#[tokio::test(start_paused = true)]
+async fn who_appends_all_the_time_keeps_nobody_from_writing() {
+    let per_write = Duration::from_micros(500);
+    let log = Log::new(1, Faults { slow: true, per_write, ..Faults::default() });
+    let rival = appender(&log);
+    let reader = tokio::spawn(async move {
+        let mut rng = Rng::with_seed(2);
+        loop {
+            rival.append(vec![event("read")], soon()).await.unwrap();
+            tokio::time::sleep(Duration::from_micros(rng.u64(0..8_000))).await;
+        }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let writer = appender(&log);
+    let step = |record| Step { record, from: 0, size: 1_000 };
+    let commits = (0..200).map(|record| writer.commit(vec![event(record)], step(record), soon()));
+    for committed in futures::future::join_all(commits).await {
+        assert!(matches!(committed, Ok(Committed::Done(_))), "{committed:?}");
+    }
+    reader.abort();
+    assert_eq!(log.table().records.len(), 200);
+    let largest = log.table().sent.iter().map(|(_, steps)| steps.len()).max();
+    assert_eq!(largest, Some(MAX_GROUP_WRITES), "as many as possible are tried first");
+    verified(&log);
 }
 
 #[tokio::test]
@@ -416,7 +446,14 @@ async fn nothing_is_linked_to_what_is_not_authentic() {
 #[tokio::test]
 async fn every_answer_is_true_whatever_goes_wrong() {
     for seed in 0..6 {
-        let faults = Faults { answer_lost: 8, request_late: 8, not_done: 8, busy: 8, slow: seed % 2 == 0 };
+        let faults = Faults {
+            answer_lost: 8,
+            request_late: 8,
+            not_done: 8,
+            busy: 8,
+            slow: seed % 2 == 0,
+            ..Faults::default()
+        };
         let log = Log::new(seed, faults);
         let writers: Vec<_> = (0..3).map(|_| appender(&log)).collect();
         let tasks = (0..24_u64).map(|task| {
