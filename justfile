@@ -8,6 +8,10 @@ default:
 up:
     @cargo xtask up
 
+# The same, with a KMS emulator and a key in it, which `bes` then uses.
+up-kms:
+    @cargo xtask up --kms
+
 # Stop what `up` started. The tables stay under .bes.
 down:
     @cargo xtask down
@@ -28,9 +32,13 @@ verifier:
 setup:
     eval "$(cargo xtask up)" && cargo run --quiet --package blue-encrypted-store-cli -- init
 
-# All tests. They start what they need themselves.
+# All tests, with local keys. They start what they need themselves.
 test:
-    cargo test --workspace
+    BES_KEYS=local cargo test --workspace
+
+# The same tests with keys in KMS.
+test-kms:
+    BES_KEYS=kms cargo test --workspace
 
 # Wipe the local table and its key (it asks first).
 reset:

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use blue_encrypted_store::{
-    AuditConfig, AuditLog, Builder, ChainPolicy, Delete, EncryptedStore, KeyProvider, Namespace,
+    AuditConfig, AuditLog, Builder, ChainPolicy, Delete, EncryptedStore, Namespace,
     blue_audit::{
         AuditKey, Baseline, CryptoAuditEvent, GENESIS, Head, Segment, Verdict, address::Chain, resource,
     },
@@ -269,7 +269,7 @@ async fn audit_key(sandbox: &Sandbox, namespace: &Namespace, item: &Item) -> Aud
         version: 1,
         kek_id: KekId::from_bytes(kek_id),
     };
-    let provider = sandbox.key();
+    let provider = sandbox.provider();
     let wrapped = WrappedKek::new(provider.umk_id().clone(), bytes("wrapped_kek"));
     let kek = provider.unwrap_kek(&wrapped, &context).await.unwrap();
     AuditKey::new(kek_id, kek.expose())

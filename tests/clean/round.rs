@@ -78,7 +78,7 @@ async fn at_rest(sandbox: &Sandbox, policy: Policy, begun: OffsetDateTime, count
     let (verdict, found) = (report.verdict(), report.findings.listed());
     assert!(verdict == Verdict::Verified && found.is_empty(), "at rest: {report}\n{found:#?}");
     let items = sandbox.scan().await;
-    let log = VerifiedLog::read(&items, &sandbox.key()).await;
+    let log = VerifiedLog::read(&items, &*sandbox.provider()).await;
     let log = log.unwrap_or_else(|found| panic!("at rest: {found:#?}"));
     if policy.is_deep() {
         let differences = log.differences(&items);

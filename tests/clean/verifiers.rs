@@ -98,11 +98,12 @@ impl Verifier {
     async fn start(sandbox: &Sandbox, number: usize, library: Option<&Path>, rng: &mut Rng) -> Self {
         let throttle = Throttle::new(rng.fork()).await;
         let mut command = Command::new(env!("CARGO_BIN_EXE_blue-tests-racer"));
-        command.arg("verify").arg(&sandbox.table).arg(sandbox.key_path());
-        command.envs(DynamoDb::shared().variables());
+        let key = serde_json::to_string(&sandbox.master_key.place()).unwrap();
+        command.arg("verify").arg(&sandbox.table).arg(key);
+        command.envs(sandbox.master_key.variables()).envs(DynamoDb::shared().variables());
         command.env("AWS_ENDPOINT_URL_DYNAMODB", throttle.proxy.endpoint());
         command.env("AWS_EC2_METADATA_DISABLED", "true");
-        let file = sandbox.key_path().with_file_name(format!("clock-of-verifier-{number}"));
+        let file = sandbox.path(&format!("clock-of-verifier-{number}"));
         let clock = library.map(|library| Clock::new(library, file));
         if let Some(clock) = &clock {
             clock.govern(&mut command);

@@ -75,11 +75,11 @@ impl<'a> Writers<'a> {
         let sums = Arc::<Sums>::default();
         let mut places = Vec::new();
         for number in 0..PROCESSES {
-            let file = sandbox.key_path().with_file_name(format!("clock-{number}"));
+            let file = sandbox.path(&format!("clock-{number}"));
             let clock = library.map(|library| Clock::new(library, file));
             let throttle = Throttle::new(rng.fork()).await;
             let racer = racer(sandbox, policy, number, &mut rng);
-            let running = run(racer, clock.as_ref(), &throttle, sums.clone());
+            let running = run(sandbox, racer, clock.as_ref(), &throttle, sums.clone());
             places.push(Place { number, clock, throttle, running });
         }
         for place in &mut places {
@@ -106,7 +106,8 @@ impl<'a> Writers<'a> {
             place.running.kill().await;
             self.kills += 1;
             let racer = racer(self.sandbox, self.policy, place.number, &mut self.rng);
-            place.running = run(racer, place.clock.as_ref(), &place.throttle, self.sums.clone());
+            place.running =
+                run(self.sandbox, racer, place.clock.as_ref(), &place.throttle, self.sums.clone());
             if self.rng.u8(0..4) > 0 {
                 place.running.has_opened().await;
             }
@@ -135,7 +136,7 @@ impl<'a> Writers<'a> {
 fn racer(sandbox: &Sandbox, policy: Policy, number: u8, rng: &mut Rng) -> Racer {
     Racer {
         table: sandbox.table.clone(),
-        key: sandbox.key_path(),
+        key: sandbox.master_key.place(),
         number,
         tasks: TASKS,
         seed: rng.u64(..),
@@ -146,10 +147,17 @@ fn racer(sandbox: &Sandbox, policy: Policy, number: u8, rng: &mut Rng) -> Racer 
     }
 }
 
-fn run(racer: Racer, clock: Option<&Clock>, throttle: &Throttle, sums: Arc<Sums>) -> Running {
+fn run(
+    sandbox: &Sandbox,
+    racer: Racer,
+    clock: Option<&Clock>,
+    throttle: &Throttle,
+    sums: Arc<Sums>,
+) -> Running {
     let mut command = Command::new(env!("CARGO_BIN_EXE_blue-tests-racer"));
     command.arg(serde_json::to_string(&racer).unwrap());
-    command.envs(DynamoDb::shared().variables()).env("AWS_ENDPOINT_URL_DYNAMODB", throttle.proxy.endpoint());
+    command.envs(sandbox.master_key.variables()).envs(DynamoDb::shared().variables());
+    command.env("AWS_ENDPOINT_URL_DYNAMODB", throttle.proxy.endpoint());
     command.env("AWS_EC2_METADATA_DISABLED", "true");
     if let Some(clock) = clock {
         clock.govern(&mut command);

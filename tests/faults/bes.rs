@@ -16,13 +16,13 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
-/// The binary in a clean environment that leads to this table and key file, and to the database through `endpoint`.
+/// The binary in a clean environment that leads to this table and master key, and to the database through `endpoint`.
 pub(crate) fn command(sandbox: &Sandbox, endpoint: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_blue-tests-bes"));
     command.args(arguments).env_clear().envs(DynamoDb::shared().variables());
     command.env("AWS_ENDPOINT_URL_DYNAMODB", endpoint).env("AWS_EC2_METADATA_DISABLED", "true");
-    command.env("BES_TABLE", &sandbox.table).env("BES_KEY_FILE", sandbox.key_path());
-    command.env("HOME", sandbox.key_path().ancestors().nth(2).unwrap()).env("TERM", "xterm");
+    command.env("BES_TABLE", &sandbox.table).envs(sandbox.master_key.variables());
+    command.env("HOME", sandbox.path("")).env("TERM", "xterm");
     command
 }
 

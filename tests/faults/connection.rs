@@ -69,7 +69,7 @@ pub(crate) async fn live(seed: u64) {
     all_arrived(&proxy).await;
 
     let items = sandbox.scan().await;
-    let findings = check(&mut ledger, &sandbox.store().await, &items, &sandbox.key()).await;
+    let findings = check(&mut ledger, &sandbox.store().await, &items, &*sandbox.provider()).await;
     assert!(findings.is_empty(), "seed {seed}:\n{findings}");
     let counts = dealer.lock().unwrap().counts.clone();
     let (acknowledged, not_done) = (ledger.acknowledged(), ledger.not_done());

@@ -11,9 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use blue_encrypted_store::{Builder, Deadlines, EncryptedStore, LocalFile};
+use blue_encrypted_store::{Builder, Deadlines, EncryptedStore, KeyProvider};
 use blue_testkit::Durable;
-use blue_tests::{Event, Fate, Findings, Item, Ledger, Load, Proxy, scan};
+use blue_tests::{Event, Fate, Findings, Item, Ledger, Load, MasterKey, Proxy, scan};
 use tokio::{sync::watch, time};
 
 use crate::{
@@ -30,9 +30,13 @@ pub(crate) async fn live(life: &mut Life, tally: &mut Tally) {
     let mut server = Durable::start(directory.path()).await.unwrap();
     let mut proxy = proxy("127.0.0.1:0", server.endpoint()).await;
     let at = proxy.endpoint().trim_start_matches("http://").to_owned();
+    let key = MasterKey::new(directory.path().join("keys/umk.key")).await;
     let builder = |client| -> Builder {
-        let keys = LocalFile::open_or_create(directory.path().join("keys/umk.key")).unwrap();
-        EncryptedStore::builder().table(TABLE).client(client).keys(keys).deadlines(Deadlines::default())
+        EncryptedStore::builder()
+            .table(TABLE)
+            .client(client)
+            .keys(key.source())
+            .deadlines(Deadlines::default())
     };
     let store = builder(proxy.client(&server.client())).init().await.unwrap();
 
@@ -58,8 +62,7 @@ pub(crate) async fn live(life: &mut Life, tally: &mut Tally) {
 
     let items = scan(&server.client(), TABLE).await;
     let fresh = builder(server.client()).open().await.unwrap();
-    let key = LocalFile::open(directory.path().join("keys/umk.key")).unwrap();
-    let findings = check(&mut ledger, &fresh, &items, &key).await;
+    let findings = check(&mut ledger, &fresh, &items, &*key.provider()).await;
     assert!(findings.is_empty(), "{findings}");
     tally.checked(ledger.acknowledged());
     (0..life.kills).for_each(|_| tally.survived());
@@ -70,9 +73,9 @@ pub(crate) async fn check(
     ledger: &mut Ledger,
     store: &EncryptedStore,
     items: &[Item],
-    key: &LocalFile,
+    keys: &dyn KeyProvider,
 ) -> Findings {
-    time::timeout(PATIENCE, ledger.check(store, items, key)).await.expect("what is there can be read")
+    time::timeout(PATIENCE, ledger.check(store, items, keys)).await.expect("what is there can be read")
 }
 
 async fn proxy(listen_at: &str, upstream: &str) -> Proxy {

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::{
 };
 use blue_encrypted_store::{
     AuditConfig, AuditUnavailable, Builder, ChainPolicy, Collection, Deadlines, Delete, EncryptedStore,
-    LocalFile, OpenError, ReadError, WriteError,
+    OpenError, ReadError, WriteError,
     blue_audit::{
         AppendError::{Deadline, Full, OutcomeUnknown},
         Verdict,
@@ -20,7 +20,7 @@ use blue_encrypted_store::{
     table::StoreError,
 };
 use blue_testkit::Durable;
-use blue_tests::{Load, Note, VerifiedLog, b, s, scan};
+use blue_tests::{Load, MasterKey, Note, VerifiedLog, b, s, scan};
 use futures::StreamExt;
 use tokio::time::{self, Duration};
 
@@ -44,10 +44,9 @@ const TRIES: u32 = 3_000;
 pub(crate) async fn live() {
     let directory = tempfile::tempdir().unwrap();
     let mut server = Durable::start(directory.path()).await.unwrap();
-    let key = directory.path().join("keys/umk.key");
+    let key = MasterKey::new(directory.path().join("keys/umk.key")).await;
     let builder = |client| -> Builder {
-        let keys = LocalFile::open_or_create(&key).unwrap();
-        EncryptedStore::builder().table(TABLE).client(client).keys(keys).deadlines(DEADLINES)
+        EncryptedStore::builder().table(TABLE).client(client).keys(key.source()).deadlines(DEADLINES)
     };
     let store = builder(server.client()).init().await.unwrap();
     let inbox = store.tenant("alice").unwrap().collection("inbox").unwrap();
@@ -98,8 +97,7 @@ pub(crate) async fn live() {
     let report = log.verify_deep(&log.options()).await.unwrap();
     assert_eq!(report.verdict(), Verdict::Verified, "{report}");
     let items = scan(&server.client(), TABLE).await;
-    let key = LocalFile::open(&key).unwrap();
-    assert_eq!(VerifiedLog::findings(&items, &key).await, Vec::<String>::new());
+    assert_eq!(VerifiedLog::findings(&items, &*key.provider()).await, Vec::<String>::new());
 }
 
 /// Writes until nothing more is taken, however small.

@@ -35,8 +35,7 @@ async fn kill_and_repeat(sandbox: &Sandbox, mut rng: Rng, expected: &mut Records
     let rng = &mut rng;
     for attempt in 0..TRIES {
         let lines = lines(rng);
-        let path = sandbox.key_path().with_file_name("in.jsonl");
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let path = sandbox.path("in.jsonl");
         fs::write(&path, lines.iter().map(|(_, text)| text.clone() + "\n").collect::<String>()).unwrap();
         let concurrency = rng.u8(1..20).to_string();
         let arguments = ["import", "t/c", "--kind", "k", "--id-field", "id", "--attr", "turn"];
@@ -49,7 +48,7 @@ async fn kill_and_repeat(sandbox: &Sandbox, mut rng: Rng, expected: &mut Records
         let items = sandbox.scan().await;
         let torn = half_there(&items);
         assert!(torn.is_empty(), "killed at {moment:?}: {torn:#?}");
-        let unlogged = VerifiedLog::findings(&items, &sandbox.key()).await;
+        let unlogged = VerifiedLog::findings(&items, &*sandbox.provider()).await;
         assert!(unlogged.is_empty(), "killed at {moment:?}: {unlogged:#?}");
         let found = found(sandbox).await;
         for (id, text) in &found {
@@ -68,7 +67,7 @@ async fn kill_and_repeat(sandbox: &Sandbox, mut rng: Rng, expected: &mut Records
         let compared = u64::try_from(lasting.len()).unwrap();
         expected.extend(lasting);
         assert_eq!(self::found(sandbox).await, *expected, "repeated after a kill at {moment:?}");
-        let unlogged = VerifiedLog::findings(&sandbox.scan().await, &sandbox.key()).await;
+        let unlogged = VerifiedLog::findings(&sandbox.scan().await, &*sandbox.provider()).await;
         assert!(unlogged.is_empty(), "repeated after a kill at {moment:?}: {unlogged:#?}");
         tally.checked(compared);
         if was_killed {

@@ -14,6 +14,8 @@
 //! the request goes on, or after it was carried out and half of its answer was sent back. What it acknowledged went through a pipe, which
 //! outlives it; what it had begun may be there whole or not at all, and nothing else may.
 //!
+//! Besides, `rewrap` kills `bes keys rewrap` while its records are read.
+//!
 //! `BES_FAULT_SEED` (a number, else random) and `BES_FAULT_KILLS` (else [`plan::KILLS`]) set the plan, and both are
 //! printed; `cargo xtask faults --kills 200` is the long form. `BES_FAULT_KINDS=database`, or any of the names above,
 //! leaves the others out, for looking into a failure. The plan is a function of the seed: which kind is killed at which
@@ -39,14 +41,18 @@ mod gate;
 mod import;
 mod plan;
 mod reset;
+mod rewrap;
 mod writes;
 
+use blue_tests::{Keys, only_with};
 use plan::{Kind, Plan, Tally};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_outlives_every_kill_and_nothing_is_torn() {
     let plan = Plan::from_env();
     say!("{plan}");
+    // Its kind is missing from the plan; all else goes on.
+    let _ = only_with!(Keys::Local, "a reset is of local keys");
     let mut tally = Tally::default();
     for mut life in plan.lives() {
         tally.begin(life.kind);
@@ -64,6 +70,11 @@ async fn what_was_acknowledged_outlives_every_kill_and_nothing_is_torn() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_over_a_failing_connection_is_there_and_nothing_is_torn() {
     connection::live(Plan::from_env().seed).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rewrap_that_is_killed_again_and_again_ends_complete_and_records_can_be_read_all_the_while() {
+    rewrap::live(Plan::from_env().seed).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

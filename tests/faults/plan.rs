@@ -2,6 +2,7 @@
 
 use std::{env, fmt, sync::OnceLock, thread, time::Duration};
 
+use blue_tests::Keys;
 use fastrand::Rng;
 
 /// How many kills a run has unless `BES_FAULT_KILLS` says otherwise: fit for every run of the tests.
@@ -69,7 +70,8 @@ impl Plan {
 /// As it is to be repeated.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "to repeat: BES_FAULT_SEED={} BES_FAULT_KILLS={}", self.seed, self.kills)?;
+        let keys = Keys::of_this_run().name();
+        write!(f, "to repeat: BES_KEYS={keys} BES_FAULT_SEED={} BES_FAULT_KILLS={}", self.seed, self.kills)?;
         let kinds = kinds();
         if kinds.len() == CYCLE.len() {
             return Ok(());
@@ -78,15 +80,16 @@ impl fmt::Display for Plan {
     }
 }
 
-/// The kinds that are wanted: those of `BES_FAULT_KINDS`, or all.
+/// The kinds that are wanted: those of `BES_FAULT_KINDS`, or all that there are with the keys of this run.
 fn kinds() -> Vec<Kind> {
-    let all = CYCLE.map(|(kind, _)| kind);
+    let mut all = CYCLE.map(|(kind, _)| kind).to_vec();
+    all.retain(|&kind| kind != Kind::Reset || Keys::of_this_run() == Keys::Local);
     let wanted = env::var("BES_FAULT_KINDS").unwrap_or_default();
     let wanted: Vec<_> = wanted.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
     if wanted.is_empty() {
-        return all.to_vec();
+        return all;
     }
-    let kind = |name: &str| all.into_iter().find(|kind| kind.to_string() == name.to_lowercase());
+    let kind = |name: &str| all.iter().copied().find(|kind| kind.to_string() == name.to_lowercase());
     let unknown = |name| panic!("BES_FAULT_KINDS names {name:?}; the kinds are {}", names(&all));
     wanted.into_iter().map(|name| kind(name).unwrap_or_else(|| unknown(name))).collect()
 }
@@ -95,7 +98,7 @@ fn names(kinds: &[Kind]) -> String {
     kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-fn number(variable: &str) -> Option<u64> {
+pub(crate) fn number(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok().filter(|text| !text.is_empty())?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} is {text:?}, which is no number")))
 }

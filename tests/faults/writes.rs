@@ -33,7 +33,7 @@ pub(crate) async fn live(life: &mut Life, tally: &mut Tally) {
         let before = ledger.acknowledged();
         let items = items(&sandbox).await;
         let store = sandbox.store().await;
-        let findings = check(&mut ledger, &store, &items, &sandbox.key()).await;
+        let findings = check(&mut ledger, &store, &items, &*sandbox.provider()).await;
         assert!(findings.is_empty(), "killed at {moment:?}, after {before} acknowledgements:\n{findings}");
         tally.survived();
     }
@@ -44,7 +44,8 @@ pub(crate) async fn live(life: &mut Life, tally: &mut Tally) {
 async fn write_until(sandbox: &Sandbox, seed: u64, moment: Moment) -> Vec<Event> {
     let gate = Gate::new().await;
     let mut writer = Command::new(env!("CARGO_BIN_EXE_blue-tests-writer"));
-    writer.arg(&sandbox.table).arg(sandbox.key_path()).arg(seed.to_string());
+    let key = serde_json::to_string(&sandbox.master_key.place()).unwrap();
+    writer.arg(&sandbox.table).arg(key).arg(seed.to_string()).envs(sandbox.master_key.variables());
     writer.envs(DynamoDb::shared().variables()).env("AWS_ENDPOINT_URL_DYNAMODB", gate.endpoint());
     let mut writer = writer.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let mut said = BufReader::new(writer.stdout.take().unwrap()).lines();

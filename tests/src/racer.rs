@@ -2,7 +2,6 @@
 //! that everybody writes, until they are told to stop or the process is killed.
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -11,15 +10,15 @@ use std::{
 };
 
 use blue_encrypted_store::{
-    AuditConfig, ChainPolicy, Collection, Deadlines, Delete, EncryptedStore, LocalFile, Put, ReadError,
-    ReadPolicy, WriteError, WritePolicy, table::StoreError,
+    AuditConfig, ChainPolicy, Collection, Deadlines, Delete, EncryptedStore, Put, ReadError, ReadPolicy,
+    WriteError, WritePolicy, table::StoreError,
 };
 use fastrand::Rng;
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::{task::JoinSet, time};
 
-use crate::{Note, load};
+use crate::{KeyPlace, MasterKey, Note, load};
 
 /// Longer than throttling and a busy machine take together.
 const DEADLINES: Deadlines =
@@ -37,8 +36,8 @@ const PAUSE: u64 = 60;
 pub struct Racer {
     /// Where.
     pub table: String,
-    /// The key file.
-    pub key: PathBuf,
+    /// The master key.
+    pub key: KeyPlace,
     /// Which of the processes it is: those with one number write the same records, one after the other.
     pub number: u8,
     /// How many tasks.
@@ -86,7 +85,7 @@ impl Racer {
     /// Works until `stop` is true, and then until everything that was recorded is durable.
     pub async fn race(self, stop: Arc<AtomicBool>, say: Say) {
         let opened = async {
-            let key = LocalFile::open(&self.key).map_err(|error| error.to_string())?;
+            let key = MasterKey::at(self.key.clone()).await.provider();
             let builder = EncryptedStore::builder().table(&self.table).keys(key).deadlines(DEADLINES);
             let principal = format!("racer-{}", self.number);
             let store = builder.audit(self.audit()).principal(principal).open().await;

@@ -1,14 +1,19 @@
-//! A table and a key file of one test's own.
+//! A table and a master key of one test's own.
 
-use std::{collections::HashMap, path::PathBuf, thread, time::Duration};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use aws_sdk_dynamodb::{Client, primitives::Blob, types::AttributeValue};
-use blue_encrypted_store::{Builder, Collection, Deadlines, EncryptedStore, LocalFile};
+use blue_encrypted_store::{
+    Builder, Collection, Deadlines, EncryptedStore, KeyProvider, KeySource, LocalFile,
+};
 use blue_testkit::{DynamoDb, unique_table};
 use tempfile::TempDir;
 use tokio::runtime;
 
-use crate::VerifiedLog;
+use crate::{MasterKey, VerifiedLog};
+
+/// Where the key file is in the directory.
+const KEY_FILE: &str = "keys/umk.key";
 
 /// An item as it lies in the table.
 pub type Item = HashMap<String, AttributeValue>;
@@ -50,12 +55,15 @@ fn without_audit(mut items: Vec<Item>) -> Vec<Item> {
     items
 }
 
-/// A table name and a directory for a key file. When it goes, table and directory go with it.
+/// A table name, a master key and a directory, which holds the key if it is a file. When it goes, table and directory go with
+/// it.
 pub struct Sandbox {
     /// The table's name. It need not exist.
     pub table: String,
     /// A client for looking at the table, and for attacking it.
     pub client: Client,
+    /// Of the provider of this run. A key file is not there before the first builder is.
+    pub master_key: MasterKey,
     directory: TempDir,
 }
 
@@ -63,22 +71,41 @@ impl Sandbox {
     /// A sandbox of its own for one test; the table does not exist yet.
     ///
     /// # Panics
-    /// If no DynamoDB can be started.
+    /// If no DynamoDB can be started, or no KMS where one is needed.
     pub async fn new(name: &str) -> Self {
-        Self {
-            table: unique_table(name),
-            client: DynamoDb::shared().client().await,
-            directory: tempfile::tempdir().expect("a temporary directory can be made"),
-        }
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let master_key = MasterKey::new(directory.path().join(KEY_FILE)).await;
+        Self::with(name, directory, master_key).await
     }
 
-    /// The place of the key file.
+    /// As [`Self::new`], with a key file whatever the provider of this run is: for tests of key files themselves.
+    ///
+    /// # Panics
+    /// If no DynamoDB can be started.
+    pub async fn with_key_file(name: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let master_key = MasterKey::File(directory.path().join(KEY_FILE));
+        Self::with(name, directory, master_key).await
+    }
+
+    async fn with(name: &str, directory: TempDir, master_key: MasterKey) -> Self {
+        let client = DynamoDb::shared().client().await;
+        Self { table: unique_table(name), client, master_key, directory }
+    }
+
+    /// A place for files of this test, removed with the sandbox.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The place of the key file, if it is one.
     #[must_use]
     pub fn key_path(&self) -> PathBuf {
-        self.directory.path().join("keys/umk.key")
+        self.path(KEY_FILE)
     }
 
-    /// The key file, which must be there.
+    /// The key file, which must be there: for tests of key files.
     ///
     /// # Panics
     /// If it is not.
@@ -87,15 +114,36 @@ impl Sandbox {
         LocalFile::open(self.key_path()).expect("the key file is there")
     }
 
-    /// A builder for this table and this place of a key file, with deadlines that a busy machine can keep.
+    /// For a builder: the master key. A key file that is missing is made.
+    ///
+    /// # Panics
+    /// If the key file cannot be used.
+    #[must_use]
+    pub fn keys(&self) -> KeySource {
+        self.master_key.source()
+    }
+
+    /// The provider of the master key. A key file must be there.
+    ///
+    /// # Panics
+    /// If it is not.
+    #[must_use]
+    pub fn provider(&self) -> Arc<dyn KeyProvider> {
+        self.master_key.provider()
+    }
+
+    /// A builder for this table and this master key, with deadlines that a busy machine can keep.
     ///
     /// # Panics
     /// If the key file cannot be used.
     #[must_use]
     pub fn builder(&self) -> Builder {
-        let key = LocalFile::open_or_create(self.key_path()).expect("the key file can be used");
         let patient = Deadlines { attempt: Duration::from_secs(20), operation: Duration::from_secs(120) };
-        EncryptedStore::builder().table(&self.table).client(self.client.clone()).keys(key).deadlines(patient)
+        EncryptedStore::builder()
+            .table(&self.table)
+            .client(self.client.clone())
+            .keys(self.keys())
+            .deadlines(patient)
     }
 
     /// The store, initialised.
@@ -170,7 +218,7 @@ impl Sandbox {
     /// # Panics
     /// If it is not sound, or there is no key file.
     pub async fn audit_log(&self) -> VerifiedLog {
-        let log = VerifiedLog::read(&self.scan().await, &self.key()).await;
+        let log = VerifiedLog::read(&self.scan().await, &*self.provider()).await;
         log.unwrap_or_else(|found| panic!("{found:#?}"))
     }
 

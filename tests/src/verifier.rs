@@ -1,14 +1,14 @@
 //! Verifications of a log that others write, one after the other, as somebody makes them who was given them to make.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use blue_encrypted_store::{
-    Deadlines, EncryptedStore, LocalFile,
+    Deadlines, EncryptedStore,
     blue_audit::{Baseline, Class},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::load;
+use crate::{KeyPlace, MasterKey, load};
 
 const DEADLINES: Deadlines =
     Deadlines { attempt: Duration::from_secs(30), operation: Duration::from_secs(180) };
@@ -43,8 +43,8 @@ pub struct Verified {
 pub struct Verifier {
     /// Which table's.
     pub table: String,
-    /// By which key file.
-    pub key: PathBuf,
+    /// By which master key.
+    pub key: KeyPlace,
     /// What the last verification reached.
     pub trusted: Option<Baseline>,
 }
@@ -62,7 +62,7 @@ impl Verifier {
     }
 
     async fn attempt(&mut self, how: How) -> Result<Verified, String> {
-        let key = LocalFile::open(&self.key).map_err(|error| error.to_string())?;
+        let key = MasterKey::at(self.key.clone()).await.provider();
         let builder = EncryptedStore::builder().table(&self.table).keys(key).deadlines(DEADLINES);
         let log = builder.open_audit().await.map_err(|error| load::chain(&error))?;
         let mut options = log.options();

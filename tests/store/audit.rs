@@ -13,8 +13,8 @@ use std::{
 
 use async_trait::async_trait;
 use blue_encrypted_store::{
-    AuditConfig, ChainPolicy, Collection, Deadlines, Delete, EncryptedStore, KeyProvider, LocalFile,
-    OpenError, Put, ReadError, ReadPolicy, TraceContext, WriteError, WritePolicy,
+    AuditConfig, ChainPolicy, Collection, Deadlines, Delete, EncryptedStore, KeyProvider, OpenError, Put,
+    ReadError, ReadPolicy, TraceContext, WriteError, WritePolicy,
     blue_audit::{AppendError, AppenderConfig, CryptoOp, Details, Outcome},
     envelope::{Envelope, Kek},
     keys::{KeyContext, KeyError, KeyOwner, UmkId, WrappedKek},
@@ -104,7 +104,7 @@ async fn a_key_is_told_where_it_was_made_and_unwrapped() {
     sandbox.collection("alice", "inbox").await.put(&Note::new("1", "text")).await.unwrap();
     sandbox.collection("alice", "inbox").await.get::<Note>("1").await.unwrap().unwrap();
     let (kek, _) = sealed(&sandbox, "1").await;
-    let umk = sandbox.key().umk_id().as_str().to_owned();
+    let umk = sandbox.provider().umk_id().as_str().to_owned();
     let log = sandbox.audit_log().await;
     let of_keks: Vec<_> = log.events().filter(|event| event.resource.contains("/%23kek/")).collect();
     let is_audit = |event: &&Details| event.resource.starts_with("bes:default/%23audit/%23kek/");
@@ -223,9 +223,9 @@ async fn a_shredded_tenant_is_denied_and_told() {
     assert_eq!(said(&log.about(&path("2"))), [denied(CryptoOp::Encrypt)]);
 }
 
-/// A key file whose use for tenants may be denied.
+/// A provider whose use for tenants may be denied.
 struct Denying {
-    inner: LocalFile,
+    inner: Arc<dyn KeyProvider>,
     denied: AtomicBool,
 }
 
@@ -258,7 +258,7 @@ impl KeyProvider for Denying {
 async fn a_key_that_is_denied_is_told_as_denied() {
     let sandbox = Sandbox::new("denied").await;
     sandbox.collection("alice", "inbox").await.put(&Note::new("1", "text")).await.unwrap();
-    let keys = Arc::new(Denying { inner: sandbox.key(), denied: AtomicBool::new(true) });
+    let keys = Arc::new(Denying { inner: sandbox.provider(), denied: AtomicBool::new(true) });
     let store = sandbox.builder().keys(keys).open().await.unwrap();
     let read = inbox(&store, "alice").get::<Note>("1").await;
     assert!(matches!(read, Err(ReadError::Key(_))), "{read:?}");
@@ -650,15 +650,15 @@ async fn a_log_that_lacks_a_segment_and_records_that_differ_from_it_are_seen() {
     inbox.put(&Note::new("2", "text")).await.unwrap();
     let gone = sandbox.item("R#alice#inbox", "note#2").await.unwrap();
     assert!(inbox.delete::<Note>("2", Delete::Any).await.unwrap());
-    let (items, key) = (sandbox.scan().await, sandbox.key());
-    assert_eq!(VerifiedLog::findings(&items, &key).await, Vec::<String>::new());
+    let (items, key) = (sandbox.scan().await, sandbox.provider());
+    assert_eq!(VerifiedLog::findings(&items, &*key).await, Vec::<String>::new());
 
     let is_first = |item: &Item| item["pk"] == old["pk"] && item["sk"] == old["sk"];
     let without: Vec<Item> = items.iter().filter(|item| !is_first(item)).cloned().collect();
     let rolled_back: Vec<Item> = without.iter().chain([&old]).cloned().collect();
     let restored: Vec<Item> = items.iter().chain([&gone]).cloned().collect();
     for (what, items) in [("deleted", &without), ("rolled back", &rolled_back), ("restored", &restored)] {
-        let findings = VerifiedLog::findings(items, &key).await;
+        let findings = VerifiedLog::findings(items, &*key).await;
         assert_eq!(findings.len(), 1, "{what}: {findings:#?}");
     }
     let mut edited = items.clone();
@@ -666,7 +666,7 @@ async fn a_log_that_lacks_a_segment_and_records_that_differ_from_it_are_seen() {
     let mut envelope = record["_e"].as_b().unwrap().as_ref().to_vec();
     *envelope.last_mut().unwrap() ^= 1;
     record.insert("_e".into(), b(envelope));
-    assert_eq!(VerifiedLog::findings(&edited, &key).await.len(), 1, "another content digest");
+    assert_eq!(VerifiedLog::findings(&edited, &*key).await.len(), 1, "another content digest");
 
     let segments = items.iter().filter(|item| item["pk"] == s("A#main")).count();
     for cut in 0..segments - 1 {
@@ -674,7 +674,7 @@ async fn a_log_that_lacks_a_segment_and_records_that_differ_from_it_are_seen() {
         sks.sort_by_key(|item| item["sk"].as_s().unwrap());
         let cut = sks[cut].clone();
         let left: Vec<Item> = items.iter().filter(|item| **item != cut).cloned().collect();
-        assert!(VerifiedLog::read(&left, &key).await.is_err(), "without {cut:?}");
+        assert!(VerifiedLog::read(&left, &*key).await.is_err(), "without {cut:?}");
     }
     assert!(segments > 3, "{segments}");
 }

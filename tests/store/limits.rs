@@ -18,7 +18,7 @@ use blue_encrypted_store::{
     keys::{KeyContext, KeyError, KeyringError, UmkId, WrappedKek},
     table::{StoreError, TableError},
 };
-use blue_tests::{Fate, Item, Note, Proxy, Sandbox, described_table, describing, n, s};
+use blue_tests::{Fate, Item, Keys, Note, Proxy, Sandbox, described_table, describing, n, only_with, s};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
@@ -463,7 +463,7 @@ async fn a_missing_table_is_created_by_init_alone() {
     assert_eq!(*table, sandbox.table);
     assert!(!sandbox.key_path().exists());
     sandbox.builder().init().await.unwrap();
-    assert!(sandbox.key_path().exists());
+    assert_eq!(sandbox.key_path().exists(), Keys::of_this_run() == Keys::Local);
     sandbox.builder().init().await.unwrap();
     sandbox.builder().open().await.unwrap();
     nothing_but_meta(&sandbox).await;
@@ -527,6 +527,10 @@ async fn an_endpoint_where_nobody_listens_is_an_error_soon() {
     assert!(!sandbox.key_path().exists());
 }
 
+/// Why a test is one of local keys.
+const LOST: &str = "a local key that is lost";
+const RESET: &str = "a reset is of local keys";
+
 /// A store with a record and its items, whose key is then lost.
 async fn keyless(name: &str) -> (Sandbox, Vec<Item>) {
     let sandbox = Sandbox::new(name).await;
@@ -548,6 +552,9 @@ fn files(sandbox: &Sandbox) -> usize {
 
 #[tokio::test]
 async fn a_missing_key_file_is_an_error_and_none_is_made() {
+    if !only_with!(Keys::Local, LOST) {
+        return;
+    }
     let (sandbox, items) = keyless("key-missing").await;
     let recorded = sandbox.key().umk_id().clone();
     fs::remove_file(sandbox.key_path()).unwrap();
@@ -563,6 +570,9 @@ async fn a_missing_key_file_is_an_error_and_none_is_made() {
 
 #[tokio::test]
 async fn another_key_file_is_an_error_and_nothing_is_changed() {
+    if !only_with!(Keys::Local, LOST) {
+        return;
+    }
     let (sandbox, items) = keyless("key-changed").await;
     let recorded = sandbox.key().umk_id().clone();
     fs::remove_file(sandbox.key_path()).unwrap();
@@ -586,7 +596,8 @@ async fn another_key_file_is_an_error_and_nothing_is_changed() {
 #[tokio::test]
 async fn a_key_file_that_others_can_read_is_refused_with_the_way_out() {
     use std::os::unix::fs::PermissionsExt;
-    let (sandbox, _) = keyless("key-open").await;
+    let sandbox = Sandbox::with_key_file("key-open").await;
+    sandbox.store().await;
     for mode in [0o640, 0o604, 0o644, 0o660] {
         fs::set_permissions(sandbox.key_path(), fs::Permissions::from_mode(mode)).unwrap();
         let error = LocalFile::open_or_create(sandbox.key_path()).unwrap_err();
@@ -599,6 +610,9 @@ async fn a_key_file_that_others_can_read_is_refused_with_the_way_out() {
 
 #[tokio::test]
 async fn a_reset_of_a_local_database_starts_it_over_and_keeps_the_other_key() {
+    if !only_with!(Keys::Local, RESET) {
+        return;
+    }
     let mut cases = 0;
     for lost in ["missing", "changed", "malformed", "kept"] {
         let (sandbox, items) = keyless("reset").await;
@@ -635,6 +649,9 @@ async fn a_reset_of_a_local_database_starts_it_over_and_keeps_the_other_key() {
 
 #[tokio::test]
 async fn a_reset_of_any_other_table_is_refused_and_sends_no_deletion() {
+    if !only_with!(Keys::Local, RESET) {
+        return;
+    }
     let (sandbox, items) = keyless("reset-real").await;
     let content = fs::read(sandbox.key_path()).unwrap();
     let proxy = describing(described_table(&sandbox.table, TABLE_ID, &[])).await;
@@ -672,6 +689,9 @@ async fn a_reset_of_any_other_table_is_refused_and_sends_no_deletion() {
 
 #[tokio::test]
 async fn a_process_of_the_old_store_makes_no_key_in_the_new_one() {
+    if !only_with!(Keys::Local, RESET) {
+        return;
+    }
     let sandbox = Sandbox::new("made-anew").await;
     // It looks at the end of its chain every time: by default it would for a second trust what it saw.
     let appender = AppenderConfig { look_again: Duration::ZERO, ..AppenderConfig::default() };

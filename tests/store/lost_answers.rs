@@ -162,7 +162,7 @@ impl Setting {
         ours.flush().await;
         self.other.flush().await;
         let items = self.sandbox.scan().await;
-        let log = VerifiedLog::read(&items, &self.sandbox.key()).await.unwrap();
+        let log = VerifiedLog::read(&items, &*self.sandbox.provider()).await.unwrap();
         let mut recorded: BTreeMap<String, Told> = BTreeMap::new();
         for event in log.events().filter(|event| event.outcome == Outcome::Success) {
             let Some(id) = event.resource.strip_prefix("bes:default/alice/inbox/note/") else { continue };

@@ -12,8 +12,8 @@ use std::{
 
 use async_trait::async_trait;
 use blue_encrypted_store::{
-    Collection, EncryptedStore, KeyProvider, KeyringConfig, LocalFile, Namespace, Put, ReadError, Record,
-    Tampered, TamperedCause, TenantName, WriteError,
+    Collection, EncryptedStore, KeyProvider, KeyringConfig, Namespace, Put, ReadError, Record, Tampered,
+    TamperedCause, TenantName, WriteError,
     envelope::{Kek, KekId},
     keys::{KeyContext, KeyError, KeyOwner, KeyringError, UmkId, WrappedKek},
     table::StoreError,
@@ -27,9 +27,9 @@ const V2: &str = "0000000002";
 const TOMBSTONE: &str = "0000000000";
 const SHREDDED_AT: &str = "2026-11-23T12:00:00.000000Z";
 
-/// A key file that counts what is asked of it, for tenants and for the audit log apart.
+/// A provider that counts what is asked of it, for tenants and for the audit log apart.
 struct Counting {
-    inner: LocalFile,
+    inner: Arc<dyn KeyProvider>,
     generated: AtomicUsize,
     unwrapped: AtomicUsize,
     audit: AtomicUsize,
@@ -38,7 +38,7 @@ struct Counting {
 impl Counting {
     fn new(sandbox: &Sandbox) -> Arc<Self> {
         Arc::new(Self {
-            inner: sandbox.key(),
+            inner: sandbox.provider(),
             generated: AtomicUsize::new(0),
             unwrapped: AtomicUsize::new(0),
             audit: AtomicUsize::new(0),
@@ -228,7 +228,7 @@ async fn many_first_openings_agree_on_one_store_and_one_key() {
         let inits = builders.into_iter().map(|builder| tokio::spawn(builder.init()));
         let stores: Vec<_> = join_all(inits).await.into_iter().map(|store| store.unwrap().unwrap()).collect();
         let meta = sandbox.item("META", "store").await.unwrap();
-        assert_eq!(meta["umk_id"], s(sandbox.key().umk_id().as_str()));
+        assert_eq!(meta["umk_id"], s(sandbox.provider().umk_id().as_str()));
         join_all(stores.iter().enumerate().map(|(i, store)| async move {
             inbox(store, "alice").put(&Note::new(&i.to_string(), "text")).await.unwrap();
         }))
@@ -347,7 +347,7 @@ async fn a_tombstone_that_appears_while_a_key_is_made_wins() {
 
 /// What a rotation by another process leaves: the next version.
 async fn rotate(sandbox: &Sandbox) -> KekId {
-    let provider = sandbox.key();
+    let provider = sandbox.provider();
     let context = KeyContext {
         namespace: Namespace::new("default").unwrap(),
         owner: KeyOwner::Tenant(TenantName::new("alice").unwrap()),
@@ -359,7 +359,7 @@ async fn rotate(sandbox: &Sandbox) -> KekId {
         ("pk", s("K#alice")),
         ("sk", s(V2)),
         ("kek_id", b(*kek.id().as_bytes())),
-        ("provider", s("local-file")),
+        ("provider", s(provider.umk_id().provider())),
         ("umk_id", s(provider.umk_id().as_str())),
         ("wrapped_kek", b(wrapped.as_bytes())),
         ("created", n(1)),

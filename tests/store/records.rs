@@ -1,7 +1,12 @@
 //! Records through the facade, on DynamoDB Local.
 
-use blue_encrypted_store::{Delete, Put, ReadError, Record, Value, WriteError};
-use blue_tests::{Note, Sandbox};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
+use blue_encrypted_store::{Delete, Put, ReadError, Record, Value, WriteError, blue_audit::Verdict};
+use blue_tests::{Fate, Note, Proxy, Sandbox};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
@@ -88,4 +93,37 @@ async fn a_record_of_another_type_is_no_tampering() {
     let inbox = sandbox.store().await.tenant("alice").unwrap().collection("inbox").unwrap();
     inbox.put(&Note::new("1", "")).await.unwrap();
     assert!(matches!(inbox.get::<Strict>("1").await, Err(ReadError::Type { source: Some(_), .. })));
+}
+
+/// DynamoDB Local's reads are never stale, whatever is asked for (docs/parity.md): so it is the question that is looked at.
+#[tokio::test]
+async fn whatever_is_read_is_asked_for_consistently() {
+    let read = Arc::new(Mutex::new(BTreeSet::new()));
+    let seen = read.clone();
+    let proxy = Proxy::start(move |request| {
+        let operation = request.operation.as_str();
+        if ["GetItem", "Query", "Scan", "BatchGetItem"].contains(&operation) {
+            let consistent = request.body["ConsistentRead"].as_bool().unwrap_or(false);
+            seen.lock().unwrap().insert((operation.to_owned(), consistent));
+        }
+        async { Fate::Forward }
+    })
+    .await;
+    let sandbox = Sandbox::new("consistent").await;
+    let builder = || sandbox.builder().client(proxy.client(&sandbox.client));
+    builder().init().await.unwrap();
+    let store = builder().open().await.unwrap();
+    let inbox = store.tenant("alice").unwrap().collection("inbox").unwrap();
+    inbox.put(&Note::new("1", "text")).await.unwrap();
+    inbox.update("1", |note: &mut Note| note.status = "done".into()).await.unwrap();
+    assert!(inbox.get::<Note>("1").await.unwrap().is_some());
+    assert_eq!(inbox.list::<Note>().try_collect::<Vec<_>>().await.unwrap().len(), 1);
+    assert!(inbox.delete::<Note>("1", Delete::Any).await.unwrap());
+    store.tenant("alice").unwrap().keys().list().await.unwrap();
+    store.flush().await.unwrap();
+    let log = builder().open_audit().await.unwrap();
+    let report = log.verify_deep(&log.options()).await.unwrap();
+    assert_eq!(report.verdict(), Verdict::Verified, "{report}");
+    let expected = ["GetItem", "Query", "Scan"].map(|operation| (operation.to_owned(), true));
+    assert_eq!(*read.lock().unwrap(), BTreeSet::from(expected));
 }

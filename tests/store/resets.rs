@@ -18,8 +18,11 @@ use blue_encrypted_store::{
     Deadlines, EncryptedStore, KeyProvider, LocalFile, OpenError, ResetError, ResetReport,
     table::{StoreError, TableError},
 };
-use blue_tests::{Fate, Note, Proxy, Sandbox};
+use blue_tests::{Fate, Keys, Note, Proxy, Sandbox, only_with};
 use futures::future::join_all;
+
+/// Why these are tests of local keys.
+const RESET: &str = "a reset is of local keys";
 
 /// A store with a record in it.
 async fn store(name: &str) -> Sandbox {
@@ -101,6 +104,9 @@ fn looks(path: &Path) -> (fs::FileType, u32, Option<Vec<u8>>, Option<PathBuf>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_no_usable_key_is_beside_before_the_table_goes() {
+    if !only_with!(Keys::Local, RESET) {
+        return;
+    }
     join_all(UNUSABLE.map(goes_first)).await;
 }
 
@@ -130,6 +136,9 @@ async fn goes_first(what: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_usable_key_stays_in_its_place_until_the_table_is_gone() {
+    if !only_with!(Keys::Local, RESET) {
+        return;
+    }
     let sandbox = store("reset-usable").await;
     let (key, umk_id) = (sandbox.key_path(), sandbox.key().umk_id().clone());
     let proxy = lost_from("DeleteTable").await;
@@ -147,6 +156,9 @@ async fn a_usable_key_stays_in_its_place_until_the_table_is_gone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reset_that_ends_after_the_wiping_says_so_and_where_the_old_key_is() {
+    if !only_with!(Keys::Local, RESET) {
+        return;
+    }
     for what in ["usable", "damaged"] {
         let sandbox = store("reset-wiped").await;
         let key = sandbox.key_path();
@@ -175,6 +187,9 @@ async fn a_reset_that_ends_after_the_wiping_says_so_and_where_the_old_key_is() {
 /// A name so long that the longer one beside it is none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_cannot_be_moved_stays_and_the_error_says_whether_the_table_is_wiped() {
+    if !only_with!(Keys::Local, RESET) {
+        return;
+    }
     for what in UNUSABLE.into_iter().chain(["usable"]) {
         let sandbox = store("reset-unmoved").await;
         let key = sandbox.key_path().with_file_name("k".repeat(250));

@@ -1,26 +1,35 @@
-//! `image`: DynamoDB Local as a Docker image, built on the spot for machines that can pull none.
+//! `image`: DynamoDB Local or moto as a Docker image, built on the spot for machines that can pull none.
 //!
-//! A minimal Debian with Java by `debootstrap`, from the mirror and the release this machine itself uses, plus
-//! DynamoDB Local out of the test kit's cache, laid out as in the official image: `java` is the entry point, the home
-//! is `/home/dynamodblocal`.
+//! A minimal Debian with Java or Python by `debootstrap`, from the mirror and the release this machine itself uses, plus
+//! DynamoDB Local out of the test kit's cache, or what the test kit's requirements pin of moto. Each is laid out as the
+//! official image: `java` is the entry point of the one, in `/home/dynamodblocal`, and a `moto_server` that listens on
+//! port 5000 that of the other.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
-
-/// The tag that is built unless another is named.
-const TAG: &str = "blue-encrypted-store/dynamodb-local:built";
+use blue_testkit::python::Python;
 
 /// Where DynamoDB Local lies in the image, as in the official one.
 const HOME: &str = "home/dynamodblocal";
 
+/// Where moto's packages lie in the image.
+const PACKAGES: &str = "opt/moto";
+
+/// Where moto's server lies in the image, as in the official one.
+const MOTO_SERVER: &str = "usr/local/bin/moto_server";
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The name and tag of the image.
-    #[arg(long, default_value = TAG)]
-    tag: String,
+    /// moto, for its KMS, instead of DynamoDB Local.
+    #[arg(long)]
+    kms: bool,
+    /// The name and tag of the image [default: blue-encrypted-store/dynamodb-local:built, or /moto:built].
+    #[arg(long)]
+    tag: Option<String>,
     /// Build it anew even if it is there.
     #[arg(long)]
     force: bool,
@@ -28,23 +37,30 @@ pub(crate) struct Arguments {
 
 /// Builds the image unless it is there, and prints its tag.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let tag = &arguments.tag;
+    let name = if arguments.kms { "moto" } else { "dynamodb-local" };
+    let tag = arguments.tag.clone().unwrap_or_else(|| format!("blue-encrypted-store/{name}:built"));
     let advice = "no Docker engine answers: install it (Debian: apt-get install docker.io) and start it";
     ensure!(succeeds(Command::new("docker").arg("version")), "{advice}");
-    if !arguments.force && succeeds(Command::new("docker").args(["image", "inspect", tag])) {
+    if !arguments.force && succeeds(Command::new("docker").args(["image", "inspect", &tag])) {
         eprintln!("The image is there already; --force builds it anew.");
     } else {
         let workshop = tempfile::tempdir()?;
         let root = workshop.path().join("root");
-        debian(&root)?;
-        install(&root)?;
-        import(&root, tag)?;
+        if arguments.kms {
+            debian(&root, "python3")?;
+            install_moto(&root)?;
+            import(&root, &tag, &MOTO)?;
+        } else {
+            debian(&root, "default-jre-headless")?;
+            install(&root)?;
+            import(&root, &tag, &DYNAMODB_LOCAL)?;
+        }
     }
     println!("{tag}");
     Ok(())
 }
 
-fn debian(root: &Path) -> anyhow::Result<()> {
+fn debian(root: &Path, package: &str) -> anyhow::Result<()> {
     ensure!(
         succeeds(Command::new("debootstrap").arg("--version")),
         "no `debootstrap`: install it (Debian: apt-get install debootstrap)"
@@ -54,9 +70,10 @@ fn debian(root: &Path) -> anyhow::Result<()> {
     let sources = apt_sources()?;
     let mirror =
         mirror(&sources, suite).with_context(|| format!("apt's sources name no mirror for {suite}"))?;
-    eprintln!("Making a minimal Debian {suite} with Java, from {mirror}.");
+    eprintln!("Making a minimal Debian {suite} with {package}, from {mirror}.");
     let mut debootstrap = Command::new("debootstrap");
-    debootstrap.args(["--variant=minbase", "--include=default-jre-headless", suite]).arg(root).arg(mirror);
+    debootstrap.arg("--variant=minbase").arg(format!("--include={package}"));
+    debootstrap.arg(suite).arg(root).arg(mirror);
     let output = debootstrap.stdin(Stdio::null()).output().context("debootstrap")?;
     if output.status.success() {
         return Ok(());
@@ -81,7 +98,39 @@ fn install(root: &Path) -> anyhow::Result<()> {
     let mut copy = Command::new("cp");
     copy.arg("-R").arg(emulator.join(".")).arg(&home);
     ensure!(copy.status().context("cp")?.success(), "could not copy {}", emulator.display());
-    // Nothing that a server reads at run time.
+    tidy(root)
+}
+
+/// What the test kit's requirements pin, by hash, for the Python of the image; and the official image's entry point.
+fn install_moto(root: &Path) -> anyhow::Result<()> {
+    let python = image_python(root)?;
+    eprintln!("Adding moto's packages, for Python {python}.");
+    let requirements = crate::root().join("crates/testkit/moto-requirements.txt");
+    // A Python with pip in it: Debian's own has none.
+    let mut pip = crate::block_on(Python::with(&requirements))??.command();
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]);
+    pip.args(["--no-compile", "--require-hashes", "--only-binary", ":all:", "--python-version", &python]);
+    pip.arg("--target").arg(root.join(PACKAGES)).arg("--requirement").arg(&requirements);
+    let output = pip.stdin(Stdio::null()).output().context("pip")?;
+    ensure!(output.status.success(), "pip failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    let server = root.join(MOTO_SERVER);
+    let script = "#!/usr/bin/python3\nfrom moto.server import main\nmain()\n";
+    fs::write(&server, script).with_context(|| server.display().to_string())?;
+    fs::set_permissions(&server, fs::Permissions::from_mode(0o755))?;
+    tidy(root)
+}
+
+/// The version of the image's Python, as its library is named.
+fn image_python(root: &Path) -> anyhow::Result<String> {
+    let libraries = fs::read_dir(root.join("usr/lib")).context("the image has no /usr/lib")?;
+    let names = libraries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut versions = names.filter_map(|name| Some(name.strip_prefix("python3.")?.to_owned()));
+    let minor = versions.find(|minor| minor.parse::<u32>().is_ok()).context("the image has no Python 3")?;
+    Ok(format!("3.{minor}"))
+}
+
+/// Removes what no server reads at run time.
+fn tidy(root: &Path) -> anyhow::Result<()> {
     for unread in ["var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"]
     {
         let path = root.join(unread);
@@ -92,7 +141,26 @@ fn install(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn import(root: &Path, tag: &str) -> anyhow::Result<()> {
+/// As the official image of DynamoDB Local has it.
+const DYNAMODB_LOCAL: [&str; 6] = [
+    r#"ENTRYPOINT ["java"]"#,
+    r#"CMD ["-Djava.library.path=./DynamoDBLocal_lib", "-jar", "DynamoDBLocal.jar", "-inMemory"]"#,
+    "WORKDIR /home/dynamodblocal",
+    "ENV DDB_LOCAL_TELEMETRY=0",
+    "EXPOSE 8000",
+    "USER 1000:1000",
+];
+
+/// As the official image of moto has it.
+const MOTO: [&str; 5] = [
+    r#"ENTRYPOINT ["/usr/local/bin/moto_server", "-H", "0.0.0.0"]"#,
+    "ENV PYTHONPATH=/opt/moto",
+    "ENV PYTHONUNBUFFERED=1",
+    "EXPOSE 5000",
+    "USER 1000:1000",
+];
+
+fn import(root: &Path, tag: &str, changes: &[&str]) -> anyhow::Result<()> {
     eprintln!("Importing it as {tag}.");
     let mut tar = Command::new("tar");
     tar.arg("--numeric-owner").arg("-C").arg(root).args(["-c", "."]);
@@ -100,14 +168,7 @@ fn import(root: &Path, tag: &str) -> anyhow::Result<()> {
     let packed = packing.stdout.take().context("tar's output")?;
     let mut docker = Command::new("docker");
     docker.arg("import");
-    for change in [
-        r#"ENTRYPOINT ["java"]"#,
-        r#"CMD ["-Djava.library.path=./DynamoDBLocal_lib", "-jar", "DynamoDBLocal.jar", "-inMemory"]"#,
-        "WORKDIR /home/dynamodblocal",
-        "ENV DDB_LOCAL_TELEMETRY=0",
-        "EXPOSE 8000",
-        "USER 1000:1000",
-    ] {
+    for change in changes {
         docker.args(["--change", change]);
     }
     let imported = docker.args(["-", tag]).stdin(packed).stdout(Stdio::null()).status().context("docker")?;

@@ -37,10 +37,10 @@ enum Command {
     /// Keep a DynamoDB Local running for use by hand, and print the variables that lead to it.
     ///
     /// Messages go to standard error, the variables to standard output: eval "$(cargo xtask up)".
-    Up,
+    Up(up::Arguments),
     /// Stop what `up` started, and nothing else. The tables stay on disk.
     Down,
-    /// Build a Docker image of DynamoDB Local where none can be pulled (as root, on Debian).
+    /// Build a Docker image of DynamoDB Local, or of moto, where none can be pulled (as root, on Debian).
     Image(image::Arguments),
     /// Edit the audit log at random places, and see that verification finds each edit under its class.
     Attacks(attacks::Arguments),
@@ -69,7 +69,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Quickstart => block_on(quickstart::run()).and_then(|outcome| outcome),
-        Command::Up => up::up(),
+        Command::Up(arguments) => up::up(&arguments),
         Command::Down => up::down(),
         Command::Image(arguments) => image::run(&arguments),
         Command::Attacks(arguments) => attacks::run(&arguments),

@@ -30,7 +30,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         "1. A database. DynamoDB Local is found or started; it is the same service API as in production."
     );
     let dynamodb = DynamoDb::start().await?;
-    println!("   {}, at {}\n", dynamodb.how(), dynamodb.endpoint());
+    println!("   {}, at {}\n", dynamodb.described(), dynamodb.endpoint());
 
     println!("2. A key and a table. On a laptop the master key is a file; in production a KMS holds it.");
     let directory = tempfile::tempdir()?;

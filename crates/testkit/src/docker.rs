@@ -1,19 +1,19 @@
-//! Way 2: DynamoDB Local in a container, through testcontainers.
+//! Way 2: an emulator in a container, through testcontainers.
 
 use std::env;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use testcontainers::core::client::docker_client_instance;
 use testcontainers::core::{ContainerPort, IntoContainerPort};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, GenericImage, ImageExt, TestcontainersError};
 
-use crate::StartError;
-use crate::client::{self, Access};
+use crate::client::{Access, Unanswered};
 use crate::guard::AtEnd;
 use crate::java::NO_TELEMETRY;
+use crate::{Service, StartError};
 
 /// How long the engine may take to say that it is there.
 const PING_LIMIT: Duration = Duration::from_secs(5);
@@ -22,10 +22,7 @@ const PING_LIMIT: Duration = Duration::from_secs(5);
 const PULL_LIMIT: Duration = Duration::from_secs(300);
 
 /// How long the container may take to answer.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// The port inside the container.
-pub(crate) const PORT: u16 = 8000;
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// A container that is removed with this handle, or with this process.
 #[derive(Debug)]
@@ -35,8 +32,8 @@ pub(crate) struct Container {
 }
 
 impl Container {
-    pub(crate) async fn start(image: &str) -> Result<(Self, Access), StartError> {
-        ready(image).await?;
+    pub(crate) async fn start(service: Service, image: &str) -> Result<(Self, Access), StartError> {
+        ready(service, image).await?;
         let failed = |error: TestcontainersError| StartError::Container {
             image: image.to_owned(),
             detail: "the engine refused".to_owned(),
@@ -45,16 +42,18 @@ impl Container {
         // Watched before it is there: whenever this process ends, the name leads to the container.
         let name = container_name();
         let watchdog = watchdog(&name)?;
-        let request = generic(image)
-            .with_container_name(name)
-            .with_env_var(NO_TELEMETRY.0, NO_TELEMETRY.1)
-            .with_cmd(command_line(&["-inMemory"]));
+        let mut request = generic(image).with_exposed_port(port(service)).with_container_name(name);
+        // moto's image needs no arguments: its entry point listens.
+        if service == Service::DynamoDb {
+            let command_line = command_line(&["-inMemory"]);
+            request = request.with_env_var(NO_TELEMETRY.0, NO_TELEMETRY.1).with_cmd(command_line);
+        }
         let running = request.start().await.map_err(failed)?;
         let host = running.get_host().await.map_err(failed)?.to_string();
         // `localhost` may mean ::1 first, where an engine need not listen.
         let host = if host == "localhost" { "127.0.0.1" } else { &host };
-        let port = running.get_host_port_ipv4(port()).await.map_err(failed)?;
-        let access = Access::local(format!("http://{host}:{port}"));
+        let port = running.get_host_port_ipv4(port(service)).await.map_err(failed)?;
+        let access = Access::local(service, format!("http://{host}:{port}"));
         wait(&access, image, &running).await?;
         Ok((Self { container: Some(running), _watchdog: watchdog }, access))
     }
@@ -73,7 +72,7 @@ impl Drop for Container {
 }
 
 /// An engine answers and has the image, pulled if need be.
-pub(crate) async fn ready(image: &str) -> Result<(), StartError> {
+pub(crate) async fn ready(service: Service, image: &str) -> Result<(), StartError> {
     let engine = docker_client_instance().await.map_err(|error| StartError::NoEngine(error.into()))?;
     match tokio::time::timeout(PING_LIMIT, engine.ping()).await {
         Ok(Ok(_)) => {}
@@ -84,7 +83,7 @@ pub(crate) async fn ready(image: &str) -> Result<(), StartError> {
         return Ok(());
     }
     say!("pulling the image {image}");
-    let no_image = |source| StartError::NoImage { image: image.to_owned(), source };
+    let no_image = |source| StartError::NoImage { service, image: image.to_owned(), source };
     match tokio::time::timeout(PULL_LIMIT, generic(image).pull_image()).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(no_image(error.into())),
@@ -92,7 +91,7 @@ pub(crate) async fn ready(image: &str) -> Result<(), StartError> {
     }
 }
 
-/// The server's arguments in a container, where the entry point is `java` and the working directory its home.
+/// DynamoDB Local's arguments in a container, where the entry point is `java` and the working directory its home.
 pub(crate) fn command_line<'a>(data: &[&'a str]) -> Vec<&'a str> {
     let mut line = vec!["-Xmx1g", "-Djava.library.path=./DynamoDBLocal_lib", "-jar", "DynamoDBLocal.jar"];
     line.extend(["-sharedDb", "-disableTelemetry"]);
@@ -115,18 +114,19 @@ async fn wait(
     image: &str,
     running: &ContainerAsync<GenericImage>,
 ) -> Result<(), StartError> {
-    let client = access.client();
-    let until = Instant::now() + LIMIT;
-    loop {
-        let Err(source) = client::answers(&client).await else { return Ok(()) };
+    let failed = async |what: &str, source| {
+        let said = running.stderr_to_vec().await.unwrap_or_default();
+        let detail = format!("{what}: {}", String::from_utf8_lossy(&said).trim());
+        StartError::Container { image: image.to_owned(), detail, source }
+    };
+    let look = async || {
         let ended = !running.is_running().await.unwrap_or(false);
-        if ended || Instant::now() >= until {
-            let said = running.stderr_to_vec().await.unwrap_or_default();
-            let what = if ended { "it ended" } else { "it did not answer within 60 s" };
-            let detail = format!("{what}: {}", String::from_utf8_lossy(&said).trim());
-            return Err(StartError::Container { image: image.to_owned(), detail, source: Some(source) });
-        }
-        tokio::time::sleep(client::PAUSE).await;
+        if ended { Err(failed("it ended", None).await) } else { Ok(()) }
+    };
+    match access.wait(LIMIT, look).await {
+        Ok(()) => Ok(()),
+        Err(Unanswered::Vain(error)) => Err(error),
+        Err(Unanswered::Silent(source)) => Err(failed("it did not answer within 60 s", Some(source)).await),
     }
 }
 
@@ -148,11 +148,11 @@ fn generic(image: &str) -> GenericImage {
         Some((name, tag)) if !tag.contains('/') => (name, tag),
         _ => (image, "latest"),
     };
-    GenericImage::new(name, tag).with_exposed_port(port())
+    GenericImage::new(name, tag)
 }
 
-fn port() -> ContainerPort {
-    PORT.tcp()
+fn port(service: Service) -> ContainerPort {
+    service.port().tcp()
 }
 
 fn container_name() -> String {

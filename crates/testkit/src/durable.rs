@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use crate::client::Access;
-use crate::settings::Settings;
-use crate::{StartError, client, java};
+use crate::client::{Access, PAUSE};
+use crate::process::Process;
+use crate::settings::cache;
+use crate::{Service, StartError, java};
 
 /// How long another program may hold the port when the server is to come back to it.
 const PORT_LIMIT: Duration = Duration::from_secs(60);
@@ -22,7 +23,7 @@ pub struct Durable {
     data: PathBuf,
     port: u16,
     access: Access,
-    process: Option<java::Process>,
+    process: Option<Process>,
 }
 
 impl Durable {
@@ -31,11 +32,10 @@ impl Durable {
     /// # Errors
     /// When there is no Java or no DynamoDB Local to be had, or it does not come up. Never waits without end.
     pub async fn start(data: &Path) -> Result<Self, StartError> {
-        let settings = Settings::from_env()?;
-        let home = java::home(&settings).await?;
+        let home = java::home().await?;
         let data = data.canonicalize().map_err(StartError::file(data))?;
-        let cache = settings.cache()?;
-        let (process, access) = java::Process::start(&home, &cache, java::Data::Directory(&data)).await?;
+        let command = |port| java::command(&home, port, java::Data::Directory(&data));
+        let (process, access) = Process::start(Service::DynamoDb, &cache()?, command).await?;
         let port = process.port();
         Ok(Self { home, data, port, access, process: Some(process) })
     }
@@ -52,7 +52,7 @@ impl Durable {
 
     /// A client of this server, with connections of its own.
     pub fn client(&self) -> aws_sdk_dynamodb::Client {
-        self.access.client()
+        self.access.dynamodb()
     }
 
     /// Kills the server (SIGKILL) and waits until it is gone. Says how it ended, which is by signal 9 unless it had
@@ -87,10 +87,10 @@ impl Durable {
             command = java::bounded(&command, bytes);
         }
         loop {
-            match java::Process::start_at(self.port, &command).await {
+            match Process::start_at(Service::DynamoDb, self.port, &command).await {
                 // A connection of any program may hold it for a moment.
-                Err(StartError::NoPort(_)) if Instant::now() < until => {
-                    tokio::time::sleep(client::PAUSE).await;
+                Err(StartError::NoPort { .. }) if Instant::now() < until => {
+                    tokio::time::sleep(PAUSE).await;
                 }
                 Err(error) => return Err(error),
                 Ok((process, _)) => {

@@ -4,16 +4,21 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
-/// Why there is no DynamoDB to use. The text says what is missing and what to do; the cause is in `source()`.
+use crate::Service;
+use crate::python::PythonError;
+
+/// Why there is no server to use. The text says what is missing and what to do; the cause is in `source()`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The server that the environment names does not answer.
     #[error(
-        "AWS_ENDPOINT_URL_DYNAMODB is {endpoint}, and no DynamoDB answers there; start it, or unset the variable to \
-         have one started"
+        "{} is {endpoint}, and no {service} answers there; start it, or unset the variable to have one started",
+        service.endpoint_variable()
     )]
     EndpointSilent {
+        /// Which service was looked for.
+        service: Service,
         /// The variable's value.
         endpoint: String,
         /// What the last attempt ended with.
@@ -27,10 +32,12 @@ pub enum StartError {
     NoEngine(#[source] Box<dyn Error + Send + Sync>),
     /// The image is not on this machine and cannot be pulled.
     #[error(
-        "the image {image} is neither on this machine nor to be pulled; name another in BES_DYNAMODB_IMAGE, or \
-         build one with `cargo xtask image`"
+        "the image {image} is neither on this machine nor to be pulled; name another in {}, or build one with `{}`",
+        service.image_variable(), service.image_command()
     )]
     NoImage {
+        /// Which service it is of.
+        service: Service,
         /// The image's name and tag.
         image: String,
         /// What the engine answered.
@@ -52,13 +59,17 @@ pub enum StartError {
          or set JAVA_HOME"
     )]
     NoJava(#[source] std::io::Error),
-    /// There is neither a Docker engine nor a Java.
+    /// There is no Python with moto in it.
+    #[error(transparent)]
+    Python(PythonError),
+    /// There is neither a Docker engine nor what runs the emulator without one.
     #[error(
-        "neither a Docker engine nor Java is here: install and start Docker; or install a Java runtime, 17 or newer, \
-         and npm (Debian: apt-get install openjdk-17-jre-headless npm); or set AWS_ENDPOINT_URL_DYNAMODB to a \
-         running DynamoDB Local"
+        "neither a Docker engine nor {} is here: install and start Docker; or install {}; or set {} to a running {}",
+        service.runtime(), service.installation(), service.endpoint_variable(), service.emulator()
     )]
     Neither {
+        /// Which service was to be started.
+        service: Service,
         /// Why Docker was not used.
         #[source]
         docker: Box<Self>,
@@ -103,20 +114,29 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
-    /// The Java process ended before it answered.
-    #[error("DynamoDB Local ended before it answered ({status}): {stderr}")]
+    /// The process ended before it answered.
+    #[error("{} ended before it answered ({status}): {stderr}", service.emulator())]
     Died {
+        /// What was started.
+        service: Service,
         /// How it ended.
         status: ExitStatus,
         /// What it wrote to standard error.
         stderr: String,
     },
     /// Other programs took every port that was tried.
-    #[error("DynamoDB Local found no free port: {0}")]
-    NoPort(String),
+    #[error("{} found no free port: {stderr}", service.emulator())]
+    NoPort {
+        /// What was started.
+        service: Service,
+        /// What it wrote to standard error.
+        stderr: String,
+    },
     /// The server runs but did not answer in time.
-    #[error("DynamoDB Local did not answer within {seconds} s: {stderr}")]
+    #[error("{} did not answer within {seconds} s: {stderr}", service.emulator())]
     Silent {
+        /// What was started.
+        service: Service,
         /// How long it had.
         seconds: u64,
         /// What it wrote to standard error.
@@ -132,6 +152,9 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// KMS made no key.
+    #[error("KMS made no key")]
+    NoKey(#[source] Box<dyn Error + Send + Sync>),
     /// No async runtime could be made.
     #[error("could not start an async runtime")]
     Runtime(#[source] std::io::Error),
@@ -141,6 +164,11 @@ impl StartError {
     /// Whether the next way is to be tried after this failure of Docker's.
     pub(crate) fn leads_on(&self) -> bool {
         matches!(self, Self::NoEngine(_) | Self::NoImage { .. })
+    }
+
+    /// Whether this machine lacks what runs the emulator without an engine.
+    pub(crate) fn lacks_runtime(&self) -> bool {
+        matches!(self, Self::NoJava(_) | Self::Python(PythonError::NoPython(_)))
     }
 
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {

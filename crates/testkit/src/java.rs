@@ -1,39 +1,21 @@
-//! Way 3: DynamoDB Local as a Java process.
+//! DynamoDB Local as a Java process.
 
-use std::fs::File;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use crate::client::{self, Access};
-use crate::settings::{Settings, variable};
-use crate::{StartError, download, guard};
+use crate::settings::{cache, directory, variable};
+use crate::{StartError, download};
 
-/// How long a started server may take to answer; a laptop needs two seconds, a busy CI machine ten.
+/// How long Java may take to say its version.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// How many ports are tried, should other programs take them between our look and the server's.
-const PORTS: usize = 5;
-
-/// What the server writes when its port is taken. It does not end then, but stays without listening.
-const PORT_TAKEN: &str = "Failed to bind";
 
 /// The heap at most: 256 requests of 400 KB each at once were seen to fit in half of it.
 const HEAP: &str = "-Xmx1g";
 
 /// Beside the option `-disableTelemetry`, which alone still reports a first start, and waits for the network to do so.
 pub(crate) const NO_TELEMETRY: (&str, &str) = ("DDB_LOCAL_TELEMETRY", "0");
-
-/// A DynamoDB Local that ends with this handle, or with this process.
-#[derive(Debug)]
-pub(crate) struct Process {
-    child: Child,
-    stderr: File,
-    port: u16,
-}
 
 /// Where the server keeps its tables.
 #[derive(Debug, Clone, Copy)]
@@ -43,15 +25,20 @@ pub(crate) enum Data<'a> {
 }
 
 /// The directory with the server's jar: the one the environment names, or the downloaded one.
-pub(crate) async fn home(settings: &Settings) -> Result<PathBuf, StartError> {
+pub(crate) async fn home() -> Result<PathBuf, StartError> {
     check_java().await?;
-    match &settings.home {
+    match named_home() {
         Some(home) if home.join("DynamoDBLocal.jar").is_file() => {
             home.canonicalize().map_err(StartError::file(home))
         }
-        Some(home) => Err(StartError::NoJar(home.clone())),
-        None => download::home(&settings.cache()?).await,
+        Some(home) => Err(StartError::NoJar(home)),
+        None => download::home(&cache()?).await,
     }
+}
+
+/// The one the environment names.
+pub(crate) fn named_home() -> Option<PathBuf> {
+    directory("DYNAMODB_LOCAL_HOME")
 }
 
 /// The server's command line.
@@ -80,88 +67,6 @@ pub(crate) fn bounded(command: &Command, bytes: u64) -> Command {
     bounded
 }
 
-/// A port that was free a moment ago, on all interfaces as the server will want it.
-pub(crate) fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?.local_addr()?.port())
-}
-
-/// Waits until a server answers, and no longer than it lives.
-pub(crate) async fn wait(access: &Access, child: &mut Child, stderr: &File) -> Result<(), StartError> {
-    let client = access.client();
-    let until = Instant::now() + LIMIT;
-    loop {
-        let said = text(stderr);
-        if said.contains(PORT_TAKEN) {
-            return Err(StartError::NoPort(said));
-        }
-        if let Some(status) =
-            child.try_wait().map_err(|source| StartError::Run { program: "java", source })?
-        {
-            return Err(StartError::Died { status, stderr: said });
-        }
-        let Err(source) = client::answers(&client).await else { return Ok(()) };
-        if Instant::now() >= until {
-            return Err(StartError::Silent { seconds: LIMIT.as_secs(), stderr: said, source });
-        }
-        tokio::time::sleep(client::PAUSE).await;
-    }
-}
-
-impl Process {
-    pub(crate) async fn start(
-        home: &Path,
-        cache: &Path,
-        data: Data<'_>,
-    ) -> Result<(Self, Access), StartError> {
-        // One start at a time, over all processes: a port that was free for us is not given to another of ours
-        // before the server holds it, and so what answers there is the server we started.
-        let _turn = download::lock(cache.join("start.lock")).await?;
-        let mut tries = 1;
-        loop {
-            let port = free_port().map_err(|source| StartError::Run { program: "java", source })?;
-            match Self::start_at(port, &command(home, port, data)).await {
-                Err(StartError::NoPort(_)) if tries < PORTS => tries += 1,
-                other => return other,
-            }
-        }
-    }
-
-    pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// By this command line, which is for this port.
-    pub(crate) async fn start_at(port: u16, command: &Command) -> Result<(Self, Access), StartError> {
-        let run = |source| StartError::Run { program: "java", source };
-        // A file rather than a pipe: nobody has to read it for the server to go on.
-        let stderr = tempfile::tempfile().map_err(run)?;
-        let child = guard::program(command)
-            .stdout(Stdio::null())
-            .stderr(stderr.try_clone().map_err(run)?)
-            .spawn()
-            .map_err(run)?;
-        let mut process = Self { child, stderr, port };
-        let access = Access::local(format!("http://127.0.0.1:{port}"));
-        wait(&access, &mut process.child, &process.stderr).await?;
-        Ok((process, access))
-    }
-}
-
-impl Process {
-    /// Kills it, and says how it ended: not by our signal if it had ended before.
-    pub(crate) fn kill(&mut self) -> io::Result<ExitStatus> {
-        let _ = self.child.kill();
-        // This also closes the watchdog's pipe, which ends the watchdog.
-        self.child.wait()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.kill();
-    }
-}
-
 async fn check_java() -> Result<(), StartError> {
     // Asked rather than looked for: macOS has a `java` that only says how to get one.
     let mut version = tokio::process::Command::new(java());
@@ -184,11 +89,4 @@ fn prefixed(prefix: &str, path: &Path) -> std::ffi::OsString {
     let mut argument = std::ffi::OsString::from(prefix);
     argument.push(path);
     argument
-}
-
-/// The first lines of what was written, without moving the writer's place in the file.
-fn text(stderr: &File) -> String {
-    let mut buffer = vec![0; 4096];
-    let length = stderr.read_at(&mut buffer, 0).unwrap_or(0);
-    String::from_utf8_lossy(&buffer[..length]).trim().to_owned()
 }

@@ -1,4 +1,5 @@
-//! A DynamoDB Local that outlives the process that started it, with its tables on disk.
+//! An emulator that outlives the process that started it: DynamoDB Local with its tables on disk, or moto's KMS, which
+//! keeps its keys in memory alone.
 //!
 //! For `cargo xtask up` and `down`: [`start`] detaches a server from this process and from the terminal, and the
 //! [`Kept`] it returns is what to write down in order to find it, ask for it and stop it again later. A `Kept` names
@@ -12,26 +13,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::client::Access;
-use crate::docker::{self, PORT};
-use crate::settings::{Services, Settings};
-use crate::{StartError, client, download, guard, java};
+use crate::client::{Access, PAUSE, Unanswered};
+use crate::settings::{Services, Settings, cache};
+use crate::{Service, StartError, docker, download, guard, java, moto, process};
 
 /// How long a server may take to stop when asked to, before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a container may take to answer.
-const CONTAINER_LIMIT: Duration = Duration::from_secs(60);
-
-/// The port that is taken if it is free: DynamoDB Local's own default.
-const USUAL_PORT: u16 = 8000;
-
 /// A server that runs on its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
+    /// Of what it is an emulator.
+    pub service: Service,
     /// Where it listens, such as `http://127.0.0.1:8000`.
     pub endpoint: String,
-    /// Where its tables are.
+    /// Where its tables are, and its messages if it is a process.
     pub data: PathBuf,
     /// What runs.
     pub server: Server,
@@ -54,23 +50,23 @@ pub enum Server {
     },
 }
 
-/// Starts a server that keeps its tables under `data`, and returns when it answers.
+/// Starts a server that keeps what it keeps on disk under `data`, and returns when it answers.
 ///
-/// A container if a Docker engine answers and has the image, else a Java process, whose messages go to `data` too;
-/// `BES_SERVICES` and the other variables of the crate's docs choose as they do there, but a server named by
-/// `AWS_ENDPOINT_URL_DYNAMODB` is left aside. The tables of the two ways are kept apart: their formats differ.
+/// A container if a Docker engine answers and has the image, else a process, whose messages go to `data` too;
+/// `BES_SERVICES` and the other variables of the crate's docs choose as they do there, but a server named by the SDK's
+/// variable is left aside. The tables of the two ways are kept apart: their formats differ.
 ///
 /// # Errors
 /// When no way leads to a server; the text names what is missing and what to install.
-pub async fn start(data: &Path) -> Result<Kept, StartError> {
-    let settings = Settings::from_env()?;
+pub async fn start(service: Service, data: &Path) -> Result<Kept, StartError> {
+    let settings = Settings::from_env(service)?;
     if settings.services != Services::Process {
-        match container(&settings.image, &data.join("docker")).await {
+        match container(service, &settings.image, &data.join("docker")).await {
             Err(refused) if settings.services == Services::Any && refused.leads_on() => {}
             other => return other,
         }
     }
-    process(&settings, &data.join("process")).await
+    by_process(service, &data.join("process")).await
 }
 
 /// The directory that holds `DynamoDBLocal.jar`, downloaded if it is not in the cache yet.
@@ -78,17 +74,28 @@ pub async fn start(data: &Path) -> Result<Kept, StartError> {
 /// # Errors
 /// When it cannot be downloaded, or is not what is pinned.
 pub async fn emulator_home() -> Result<PathBuf, StartError> {
-    let settings = Settings::from_env()?;
-    match &settings.home {
-        Some(home) => Ok(home.clone()),
-        None => download::home(&settings.cache()?).await,
+    match java::named_home() {
+        Some(home) => Ok(home),
+        None => download::home(&cache()?).await,
     }
 }
 
 impl Kept {
     /// The SDK's variables that lead any program to this server.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
-        Access::local(self.endpoint.clone()).variables()
+        self.access().variables()
+    }
+
+    /// A new symmetric key of this KMS: its ARN.
+    ///
+    /// # Errors
+    /// When it makes none.
+    pub async fn create_key(&self) -> Result<String, StartError> {
+        self.access().create_key().await
+    }
+
+    fn access(&self) -> Access {
+        Access::local(self.service, self.endpoint.clone())
     }
 
     /// Whether the server is still there.
@@ -121,7 +128,7 @@ impl Kept {
                 self.signal(*pid, "TERM")?;
                 let until = Instant::now() + STOP_LIMIT;
                 while self.runs()? && Instant::now() < until {
-                    std::thread::sleep(client::PAUSE);
+                    std::thread::sleep(PAUSE);
                 }
                 self.signal(*pid, "KILL")
             }
@@ -139,71 +146,78 @@ impl Kept {
     }
 }
 
-async fn container(image: &str, data: &Path) -> Result<Kept, StartError> {
-    docker::ready(image).await?;
+async fn container(service: Service, image: &str, data: &Path) -> Result<Kept, StartError> {
+    docker::ready(service, image).await?;
     fs::create_dir_all(data).map_err(StartError::file(data))?;
     let data = data.canonicalize().map_err(StartError::file(data))?;
-    let owner = fs::metadata(&data).map_err(StartError::file(&data))?;
-    let port = port()?;
+    let port = port(service)?;
     let mut run = docker::command();
     run.args(["run", "--detach", "--label", "blue-encrypted-store=up"]);
-    // As the user who calls, to whom the files then belong.
-    run.args(["--user", &format!("{}:{}", owner.uid(), owner.gid())]);
-    run.args(["--env", &format!("{}={}", java::NO_TELEMETRY.0, java::NO_TELEMETRY.1)]);
-    run.args(["--publish", &format!("127.0.0.1:{port}:{PORT}")]);
-    run.args(["--volume", &format!("{}:/data", data.display()), image]);
-    run.args(docker::command_line(&["-dbPath", "/data"]));
-    let id = quiet(run, "docker")?;
-    let kept = Kept { endpoint: format!("http://127.0.0.1:{port}"), data, server: Server::Container { id } };
-    let client = Access::local(kept.endpoint.clone()).client();
-    let until = Instant::now() + CONTAINER_LIMIT;
-    while let Err(source) = client::answers(&client).await {
-        let ended = !kept.runs()?;
-        if ended || Instant::now() >= until {
-            let detail = if ended { "it ended" } else { "it did not answer within 60 s" };
-            let error = StartError::Container {
-                image: image.to_owned(),
-                detail: detail.to_owned(),
-                source: Some(source),
-            };
-            return kept.stop().and(Err(error));
+    run.args(["--publish", &format!("127.0.0.1:{port}:{}", service.port())]);
+    match service {
+        Service::DynamoDb => {
+            let owner = fs::metadata(&data).map_err(StartError::file(&data))?;
+            // As the user who calls, to whom the files then belong.
+            run.args(["--user", &format!("{}:{}", owner.uid(), owner.gid())]);
+            run.args(["--env", &format!("{}={}", java::NO_TELEMETRY.0, java::NO_TELEMETRY.1)]);
+            run.args(["--volume", &format!("{}:/data", data.display()), image]);
+            run.args(docker::command_line(&["-dbPath", "/data"]));
         }
-        tokio::time::sleep(client::PAUSE).await;
+        // Its entry point listens.
+        Service::Kms => {
+            run.arg(image);
+        }
     }
-    Ok(kept)
+    let id = quiet(run, "docker")?;
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let kept = Kept { service, endpoint, data, server: Server::Container { id } };
+    let failed = |detail: &str, source| {
+        let (image, detail) = (image.to_owned(), detail.to_owned());
+        StartError::Container { image, detail, source }
+    };
+    let look = async || if kept.runs()? { Ok(()) } else { Err(failed("it ended", None)) };
+    let error = match kept.access().wait(docker::LIMIT, look).await {
+        Ok(()) => return Ok(kept),
+        Err(Unanswered::Vain(error)) => error,
+        Err(Unanswered::Silent(source)) => failed("it did not answer within 60 s", Some(source)),
+    };
+    kept.stop().and(Err(error))
 }
 
-async fn process(settings: &Settings, data: &Path) -> Result<Kept, StartError> {
-    let run = |source| StartError::Run { program: "java", source };
-    let home = java::home(settings).await?;
+async fn by_process(service: Service, data: &Path) -> Result<Kept, StartError> {
+    let run = |source| StartError::Run { program: service.program(), source };
     fs::create_dir_all(data).map_err(StartError::file(data))?;
     let data = data.canonicalize().map_err(StartError::file(data))?;
+    let port = port(service)?;
+    let command = match service {
+        Service::DynamoDb => java::command(&java::home().await?, port, java::Data::Directory(&data)),
+        Service::Kms => moto::command(&moto::python().await?, port),
+    };
     let log = data.join("messages.log");
     let log = File::options().create(true).truncate(true).read(true).write(true).open(&log).map_err(run)?;
-    let port = port()?;
-    let mut child = guard::detached(&java::command(&home, port, java::Data::Directory(&data)))
+    let mut child = guard::detached(&command)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log.try_clone().map_err(run)?)
         .spawn()
         .map_err(run)?;
-    let access = Access::local(format!("http://127.0.0.1:{port}"));
-    if let Err(error) = java::wait(&access, &mut child, &log).await {
+    let access = Access::local(service, format!("http://127.0.0.1:{port}"));
+    if let Err(error) = process::wait(&access, &mut child, &log).await {
         let _ = child.kill();
         let _ = child.wait();
         return Err(error);
     }
     let pid = child.id();
     let started = start_time(pid).ok_or_else(|| run(io::ErrorKind::NotFound.into()))?;
-    Ok(Kept { endpoint: access.endpoint, data, server: Server::Process { pid, started } })
+    Ok(Kept { service, endpoint: access.endpoint, data, server: Server::Process { pid, started } })
 }
 
-/// The usual port, or any free one.
-fn port() -> Result<u16, StartError> {
-    if TcpListener::bind((Ipv4Addr::UNSPECIFIED, USUAL_PORT)).is_ok() {
-        return Ok(USUAL_PORT);
+/// The emulator's own default port if it is free, or any free one.
+fn port(service: Service) -> Result<u16, StartError> {
+    if TcpListener::bind((Ipv4Addr::UNSPECIFIED, service.port())).is_ok() {
+        return Ok(service.port());
     }
-    java::free_port().map_err(|source| StartError::Run { program: "java", source })
+    process::free_port().map_err(|source| StartError::Run { program: service.program(), source })
 }
 
 /// When a process started, in words that another process with its number would not share; none if it is gone.
@@ -244,6 +258,7 @@ mod tests {
         let me = std::process::id();
         let started = start_time(me).expect("this process runs");
         let kept = |started| Kept {
+            service: Service::DynamoDb,
             endpoint: "http://127.0.0.1:1".to_owned(),
             data: PathBuf::new(),
             server: Server::Process { pid: me, started },

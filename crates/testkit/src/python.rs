@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::StartError;
 use crate::download::lock;
-use crate::settings::Settings;
+use crate::settings;
 
 /// The oldest Python that the pinned releases run on.
 const OLDEST: (u32, u32) = (3, 11);
@@ -80,7 +80,13 @@ pub enum PythonError {
     },
     /// There is no cache to put it in.
     #[error(transparent)]
-    Cache(#[from] StartError),
+    Cache(Box<StartError>),
+}
+
+impl From<StartError> for PythonError {
+    fn from(error: StartError) -> Self {
+        Self::Cache(Box::new(error))
+    }
 }
 
 /// An interpreter that sees the pinned packages and no others.
@@ -96,8 +102,14 @@ impl Python {
     /// # Errors
     /// When there is no Python, or not those packages; the text names what is missing. Never waits without end.
     pub async fn with(requirements: &Path) -> Result<Self, PythonError> {
-        let cache = Settings::from_env()?.cache()?;
+        let cache = settings::cache()?;
         Self::make(Path::new("python3"), &cache, requirements).await
+    }
+
+    /// The directory of the virtual environment.
+    pub(crate) fn home(&self) -> &Path {
+        let interpreter = &*self.interpreter;
+        interpreter.parent().and_then(Path::parent).unwrap_or(interpreter)
     }
 
     /// A command that runs this Python, alone: `-I` keeps the user's packages and `PYTHONPATH` out.
@@ -264,7 +276,6 @@ mod tests {
         assert!(marker.is_file() && !left.exists());
         let mut command = again.command();
         let output = command.args(["-c", "import sys; print(sys.prefix)"]).output().expect("a Python");
-        let home = again.interpreter.parent().and_then(Path::parent).expect("two levels up");
-        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), home.to_string_lossy());
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), again.home().to_string_lossy());
     }
 }

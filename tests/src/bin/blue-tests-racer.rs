@@ -1,5 +1,5 @@
 //! One process of honest work (its first argument is what it does, as JSON), which ends when its standard input does;
-//! or, after `verify TABLE KEY_FILE`, one that makes a verification for each line of its standard input.
+//! or, after `verify TABLE KEY` (as JSON), one that makes a verification for each line of its standard input.
 //!
 //! The suite of clean runs starts several, and kills those that write.
 
@@ -22,10 +22,11 @@ async fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["verify", table, key] => {
-            verify(Verifier { table: (*table).into(), key: key.into(), trusted: None }).await
+            let key = serde_json::from_str(key).expect("the place of a key");
+            verify(Verifier { table: (*table).into(), key, trusted: None }).await
         }
         [racer] => race(serde_json::from_str(racer).expect("what it is to do")).await,
-        _ => panic!("arguments: RACER, or verify TABLE KEY_FILE"),
+        _ => panic!("arguments: RACER, or verify TABLE KEY"),
     }
 }
 

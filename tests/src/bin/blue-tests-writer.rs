@@ -1,5 +1,6 @@
 //! Writes to a store until it is killed, and says on standard output what it begins and what was acknowledged: one
-//! event a line, as JSON, written whole before the next step. Its arguments are the table, the key file and the seed.
+//! event a line, as JSON, written whole before the next step. Its arguments are the table, the place of the key (as JSON) and the
+//! seed.
 //!
 //! The fault suite kills it. It ends by itself only when nobody reads what it says any more.
 
@@ -9,16 +10,16 @@ use std::{
     sync::Arc,
 };
 
-use blue_encrypted_store::{Deadlines, EncryptedStore, LocalFile};
-use blue_tests::{Event, Load};
+use blue_encrypted_store::{Deadlines, EncryptedStore};
+use blue_tests::{Event, Load, MasterKey};
 use tokio::sync::watch;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let [table, key, seed] = &std::env::args().skip(1).collect::<Vec<_>>()[..] else {
-        panic!("arguments: TABLE KEY_FILE SEED");
+        panic!("arguments: TABLE KEY SEED");
     };
-    let key = LocalFile::open_or_create(key).expect("the key file can be used");
+    let key = MasterKey::at(serde_json::from_str(key).expect("the place of a key")).await.source();
     let deadlines = Deadlines::default();
     let store = EncryptedStore::builder().table(table).keys(key).deadlines(deadlines).init().await;
     let store = store.expect("the store can be initialised");

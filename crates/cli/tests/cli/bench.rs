@@ -10,7 +10,7 @@ use std::{
 };
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use blue_testkit::{DynamoDb, unique_table};
+use blue_testkit::{DynamoDb, Keys, Kms, unique_table};
 use serde_json::Value;
 
 /// How long a pseudo-terminal may keep silent, in milliseconds. No test takes as long by itself.
@@ -20,6 +20,8 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 
 pub(crate) struct Bench {
     pub(crate) table: String,
+    /// The ARN of its key, if keys are in KMS; else there is a key file.
+    kms_key: Option<String>,
     home: tempfile::TempDir,
 }
 
@@ -34,7 +36,15 @@ pub(crate) struct Ran {
 impl Bench {
     /// Nothing exists yet.
     pub(crate) fn new() -> Self {
-        Self { table: unique_table("cli"), home: tempfile::tempdir().unwrap() }
+        let make_key = || aside(async || Kms::shared().create_key().await.unwrap());
+        let mut bench = Self::with_key_file();
+        bench.kms_key = (Keys::of_this_run() == Keys::Kms).then(make_key);
+        bench
+    }
+
+    /// With a key file whatever the provider of this run is: for tests of key files themselves.
+    pub(crate) fn with_key_file() -> Self {
+        Self { table: unique_table("cli"), kms_key: None, home: tempfile::tempdir().unwrap() }
     }
 
     /// After `bes init`.
@@ -64,10 +74,13 @@ impl Bench {
         write_private(&self.key_file(), &format!("BES-UMK-1:{}\n", "07".repeat(32)));
     }
 
-    /// The binary in a clean environment that leads to the server, this home and this table.
+    /// The binary in a clean environment that leads to the servers, this home, this table and this key.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bes"));
         command.args(arguments).env_clear().current_dir(self.home.path());
+        if let Some(key) = &self.kms_key {
+            command.envs(Kms::shared().variables()).env("BES_KEYS", "kms").env("BES_KMS_KEY", key);
+        }
         command.envs(DynamoDb::shared().variables()).env("HOME", self.home.path());
         command.env("BES_TABLE", &self.table).env("TERM", "xterm").env("AWS_EC2_METADATA_DISABLED", "true");
         command
@@ -89,8 +102,13 @@ impl Bench {
 
     /// On a pseudo-terminal: waits for the question and answers it.
     pub(crate) fn answer(&self, arguments: &[&str], answer: &str) -> Ran {
+        self.answer_to("Reset local database? [y/N] ", arguments, answer)
+    }
+
+    /// The same for another question.
+    pub(crate) fn answer_to(&self, question: &str, arguments: &[&str], answer: &str) -> Ran {
         let mut session = rexpect::session::spawn_command(self.command(arguments), Some(PATIENCE)).unwrap();
-        let before = session.exp_string("Reset local database? [y/N] ").unwrap();
+        let before = session.exp_string(question).unwrap();
         session.send_line(answer).unwrap();
         let after = session.exp_eof().unwrap();
         ended(&session, before + &after)
@@ -108,11 +126,7 @@ impl Bench {
     /// Asks the database something.
     pub(crate) fn with_client<T: Send>(&self, ask: impl AsyncFnOnce(Client, String) -> T + Send) -> T {
         let table = self.table.clone();
-        let ask = || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async { ask(DynamoDb::shared().client().await, table).await })
-        };
-        std::thread::scope(|scope| scope.spawn(ask).join().unwrap())
+        aside(async || ask(DynamoDb::shared().client().await, table).await)
     }
 
     /// Every item as it lies in the table, in a fixed order.
@@ -168,6 +182,15 @@ impl Bench {
             client.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
         });
     }
+}
+
+/// Runs this on a thread of its own, since there may be a runtime here.
+pub(crate) fn aside<T: Send>(run: impl AsyncFnOnce() -> T + Send) -> T {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(run())
+    };
+    std::thread::scope(|scope| scope.spawn(run).join().unwrap())
 }
 
 impl Drop for Bench {

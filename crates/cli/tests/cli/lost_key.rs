@@ -2,10 +2,15 @@
 
 use std::fs;
 
+use blue_testkit::{Keys, only_with};
+
 use crate::{
     bench::{Bench, Item, text, write_private},
     server::{Action, Server},
 };
+
+/// Why these are tests of local keys.
+const LOST: &str = "a local key that is lost, and the reset that it leads to";
 
 const QUESTION: &str = "Reset local database?";
 
@@ -33,6 +38,9 @@ fn umk_id(items: &[Item]) -> String {
 
 #[test]
 fn without_a_terminal_a_missing_key_is_6_with_instructions() {
+    if !only_with!(Keys::Local, LOST) {
+        return;
+    }
     let bench = store();
     let before = bench.items();
     lose(&bench);
@@ -53,6 +61,9 @@ fn without_a_terminal_a_missing_key_is_6_with_instructions() {
 
 #[test]
 fn without_a_terminal_another_key_is_6_with_instructions() {
+    if !only_with!(Keys::Local, LOST) {
+        return;
+    }
     let bench = store();
     let before = bench.items();
     bench.replace_key_file();
@@ -63,6 +74,9 @@ fn without_a_terminal_another_key_is_6_with_instructions() {
 
 #[test]
 fn a_damaged_key_file_is_never_replaced_in_silence() {
+    if !only_with!(Keys::Local, LOST) {
+        return;
+    }
     let bench = store();
     let before = bench.items();
     write_private(&bench.key_file(), "BES-UMK-1:1234\n");
@@ -74,6 +88,9 @@ fn a_damaged_key_file_is_never_replaced_in_silence() {
 
 #[test]
 fn a_no_on_the_terminal_changes_nothing_and_is_6() {
+    if !only_with!(Keys::Local, LOST) {
+        return;
+    }
     let bench = store();
     let before = bench.items();
     lose(&bench);
@@ -89,6 +106,9 @@ fn a_no_on_the_terminal_changes_nothing_and_is_6() {
 
 #[test]
 fn a_yes_on_the_terminal_makes_a_fresh_store_for_a_missing_key() {
+    if !only_with!(Keys::Local, LOST) {
+        return;
+    }
     let bench = store();
     let before = bench.items();
     lose(&bench);
@@ -104,6 +124,9 @@ fn a_yes_on_the_terminal_makes_a_fresh_store_for_a_missing_key() {
 
 #[test]
 fn a_yes_on_the_terminal_keeps_another_key_aside() {
+    if !only_with!(Keys::Local, LOST) {
+        return;
+    }
     let bench = store();
     bench.replace_key_file();
     let other = fs::read_to_string(bench.key_file()).unwrap();
@@ -116,6 +139,9 @@ fn a_yes_on_the_terminal_keeps_another_key_aside() {
 
 #[test]
 fn reset_asks_on_a_terminal_and_needs_yes_without_one() {
+    if !only_with!(Keys::Local, LOST) {
+        return;
+    }
     let bench = store();
     let before = bench.items();
     bench.run_with_input(&["reset"], "y\n").exited(2).said("it needs --yes").never_said(QUESTION);
@@ -153,6 +179,9 @@ fn account(table: &str) -> Server {
 
 #[test]
 fn a_table_that_is_not_dynamodb_locals_is_never_offered_for_reset() {
+    if !only_with!(Keys::Local, LOST) {
+        return;
+    }
     let bench = Bench::new();
     let server = account(&bench.table);
     let to_it = [("AWS_ENDPOINT_URL_DYNAMODB", server.url.as_str())];

@@ -9,6 +9,8 @@ mod audit;
 mod bench;
 mod https;
 mod import;
+mod keys;
+mod kms;
 mod lost_key;
 mod outcomes;
 mod records;

@@ -8,7 +8,7 @@ use crate::bench::Bench;
 
 #[test]
 fn init_says_what_it_did_and_that_local_data_are_not_durable() {
-    let bench = Bench::new();
+    let bench = Bench::with_key_file();
     let key = bench.key_file().display().to_string();
     let ran = bench.run(&["init"]).succeeded().printed("");
     let ran = ran.said(&format!("created the table {}", bench.table));

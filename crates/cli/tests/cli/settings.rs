@@ -4,7 +4,7 @@ use crate::bench::Bench;
 
 #[test]
 fn every_setting_is_shown_with_its_source() {
-    let bench = Bench::new();
+    let bench = Bench::with_key_file();
     let file = bench
         .write(".blue/config.toml", "# local\nnamespace = \"ours\"\nkek_ttl = \"30s\"\noutput = \"json\"\n");
     let ran = bench.run_with(&[("BES_KEK_TTL", "45s")], &["config", "--region", "eu-west-1"]).succeeded();
@@ -31,7 +31,7 @@ fn every_setting_is_shown_with_its_source() {
 
 #[test]
 fn settings_from_the_file_lead_to_the_store() {
-    let bench = Bench::new();
+    let bench = Bench::with_key_file();
     let endpoint = blue_testkit::DynamoDb::shared().endpoint();
     let toml = format!(
         "table = \"{}\"\nkey_file = \"my/umk.key\"\nendpoint_url = \"{endpoint}\"\nregion = \"us-east-1\"\n",
@@ -56,7 +56,7 @@ fn a_flag_wins_over_the_environment_when_it_counts() {
 
 #[test]
 fn what_is_not_understood_is_refused_with_its_place() {
-    let bench = Bench::new();
+    let bench = Bench::with_key_file();
     let file = bench.write(".blue/config.toml", "table = \"notes\"\nnamespce = \"x\"\n");
     let ran = bench.run(&["config"]).exited(2).printed("");
     let ran =
@@ -69,7 +69,8 @@ fn what_is_not_understood_is_refused_with_its_place() {
         .exited(2)
         .said(&format!("deadline cannot be \"soon\" (from {}:1): ", file.display()));
     bench.write(".blue/config.toml", "");
-    bench.run_with(&[("BES_KEYS", "kms")], &["config"]).exited(2).said("this version has only \"local\"");
+    let ran = bench.run_with(&[("BES_KEYS", "kms")], &["config"]).exited(2);
+    ran.said("keys is kms (from BES_KEYS), and kms_key is not set").said("help: name the key with kms_key");
     bench.run(&["--config", "nowhere.toml", "config"]).exited(2).said("nowhere.toml, which --config names");
     bench.run(&["--output", "xml", "config"]).exited(2).said("output cannot be \"xml\" (from --output)");
     bench.run(&["--table", "a b", "init"]).exited(2).said("table cannot be \"a b\" (from --table)");

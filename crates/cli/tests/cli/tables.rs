@@ -59,7 +59,7 @@ fn a_table_of_somebody_elses_items_is_11() {
 
 #[test]
 fn an_empty_table_becomes_a_store_and_that_is_said() {
-    let bench = Bench::new();
+    let bench = Bench::with_key_file();
     bench.with_client(async |client, table| {
         create(client, table, &[("pk", KeyType::Hash), ("sk", KeyType::Range)]).await;
     });
@@ -108,7 +108,8 @@ fn time_to_live_and_a_later_layout_are_11() {
 
 #[test]
 fn a_key_file_open_to_others_is_6_with_its_chmod() {
-    let bench = Bench::initialised();
+    let bench = Bench::with_key_file();
+    bench.run(&["init"]).succeeded();
     let key = bench.key_file();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
     for command in [&["ls", "t/c"][..], &["init"]] {
