@@ -76,6 +76,12 @@ where
         let _ = self.join(key, fetch).now_or_never();
     }
 
+    /// The result of the fetch that is under way for `key`, if one is.
+    pub(crate) async fn landing(&self, key: &K) -> Option<Result<V, Interrupted>> {
+        let flight = lock(&self.under_way).get(key).cloned()?;
+        Some(flight.await)
+    }
+
     /// How many fetches are under way.
     pub(crate) fn under_way(&self) -> usize {
         lock(&self.under_way).len()

@@ -271,13 +271,22 @@ impl Keyring {
                 self.refresh_in_time(owner, &keks);
                 keks
             }
-            None => {
-                let (inner, whose) = (self.inner.clone(), owner.clone());
-                let fetch = || async move { inner.load(&whose, generation).await };
-                self.fly(owner, generation, Load::Cached, fetch).await?
-            }
+            None => match self.refreshed(owner, generation).await {
+                Some(keks) => keks,
+                None => {
+                    let (inner, whose) = (self.inner.clone(), owner.clone());
+                    let fetch = || async move { inner.load(&whose, generation).await };
+                    self.fly(owner, generation, Load::Cached, fetch).await?
+                }
+            },
         };
         unless_shredded(owner, keks)
+    }
+
+    /// What a renewal brings that did not end before the keys did: to begin another load beside it would unwrap them twice.
+    async fn refreshed(&self, owner: &KeyOwner, generation: u64) -> Option<Arc<OwnerKeks>> {
+        let refresh = (owner.clone(), generation, Load::Refresh);
+        self.loads.landing(&refresh).await?.ok()?.ok().filter(|keks| keks.usable())
     }
 
     /// The owner's keys, read again.

@@ -100,6 +100,21 @@ async fn a_revoked_master_key_and_a_tombstone_stop_keys_within_the_time_to_live(
     }
 }
 
+/// Who comes after the end of the keys waits for their renewal, if it is under way, and begins nothing beside it.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_takes_longer_than_the_keys_last_is_not_begun_twice() {
+    let (counted, alice) = Counted::in_use(8 * SECOND).await;
+    // They were read 16 seconds ago; reading and unwrapping take as long again.
+    wait(TTL - 26 * SECOND).await;
+    counted.keyring.sealing_kek(&alice).await.unwrap();
+    wait(12 * SECOND).await;
+    let asked = Instant::now();
+    counted.keyring.sealing_kek(&alice).await.unwrap();
+    assert!(asked.elapsed() > Duration::ZERO, "it did not wait, so there was no renewal to wait for");
+    wait(60 * SECOND).await;
+    assert_eq!(counted.counts(), (2, 0, 2));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_rotation_is_seen_within_the_time_to_live_and_nobody_waits_for_the_new_key() {
     let (counted, alice) = Counted::in_use(CALL).await;
