@@ -119,16 +119,33 @@ impl Store {
         partition: &KeyPartition,
         deadline: Deadline,
     ) -> Result<KeyItems, StoreError> {
-        let mut found = KeyItems::default();
+        let (found, malformed) = self.key_items_and_others(partition, deadline).await?;
+        match malformed.into_iter().next() {
+            Some(malformed) => Err(malformed.into()),
+            None => Ok(found),
+        }
+    }
+
+    /// The same, with what lies among them and is not as this store writes it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn key_items_and_others(
+        &self,
+        partition: &KeyPartition,
+        deadline: Deadline,
+    ) -> Result<(KeyItems, Vec<MalformedItem>), StoreError> {
+        let (mut found, mut malformed) = (KeyItems::default(), Vec::new());
         for item in self.table.query_all(&partition.pk(), deadline).await? {
-            match entry(&item)? {
-                KeyEntry::Version(key) => found.versions.push(key),
-                KeyEntry::Tombstone { time, tombstone } => {
+            match entry(&item) {
+                Ok(KeyEntry::Version(key)) => found.versions.push(key),
+                Ok(KeyEntry::Tombstone { time, tombstone }) => {
                     (found.tombstone, found.proof) = (Some(time), tombstone);
                 }
+                Err(error) => malformed.push(error),
             }
         }
-        Ok(found)
+        Ok((found, malformed))
     }
 
     /// Adds a version, in one transaction with these conditions: the version is absent; there is no tombstone; and,

@@ -154,3 +154,28 @@ async fn a_tombstone_that_was_planted_keeps_nobody_from_being_shredded() {
     assert_eq!(setting.events(CryptoOp::Shred).await, 4);
     setting.verify_deep().await;
 }
+
+/// Nor do more keys than one transaction takes away, or what is no key.
+#[tokio::test]
+async fn planted_keys_keep_nobody_from_being_shredded() {
+    let setting = Setting::with_notes("shred-many", 1).await;
+    let key = setting.sandbox.item("K#alice", "0000000001").await.unwrap();
+    for version in [2_u64..=120, 4_294_967_294..=4_294_967_295].into_iter().flatten() {
+        let mut planted = key.clone();
+        planted.insert("sk".to_owned(), s(format!("{version:010}")));
+        planted.insert("kek_id".to_owned(), b(version.to_be_bytes().repeat(2)));
+        setting.sandbox.put_item(planted).await;
+    }
+    let odd = Item::from([("pk".to_owned(), s("K#alice")), ("sk".to_owned(), s("no version"))]);
+    setting.sandbox.put_item(odd.clone()).await;
+    let fresh = setting.sandbox.builder().open().await.unwrap();
+    assert!(keys(&fresh, "alice").erase_keys().await.unwrap());
+    assert!(!keys(&fresh, "alice").erase_keys().await.unwrap());
+    let left = setting.sandbox.partition("K#alice").await;
+    assert_eq!(left.len(), 2, "{left:?}");
+    let tombstone = left.iter().find(|item| **item != odd).unwrap();
+    assert_eq!(tombstone["sk"], s("0000000000"));
+    assert_eq!(tombstone["kek_ids"].as_b().unwrap().as_ref().len(), 16 * 122, "it names them all");
+    assert_eq!(keys(&fresh, "alice").erase_records().await.unwrap().records, 1);
+    assert_eq!(setting.events(CryptoOp::Shred).await, 2);
+}

@@ -3,7 +3,8 @@
 use blue_address::Tenant;
 use blue_audit::{Committed, CryptoOp, Details, kek_resource, store_resource, tenant_resource};
 use blue_store::{
-    Deadline, GroupWrite, KeyItem, KeyItems, KeyPartition, Meta, StoreError, Tombstone, Wrapping,
+    Deadline, GroupWrite, KeyItem, KeyItems, KeyPartition, MAX_ERASED_KEYS, Meta, StoreError, Tombstone,
+    Wrapping,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
@@ -19,7 +20,8 @@ const ROUNDS: u32 = 20;
 
 impl Trail {
     /// Takes away all keys of a tenant and puts a tombstone in their place, which says `time`. One that somebody without the
-    /// audit key put there is replaced. Says whether there was anything left to do.
+    /// audit key put there is replaced. More keys than one transaction takes away go in several, the newest first, under a
+    /// tombstone that names all of them. What lies among them and is no key stays. Says whether there was anything left to do.
     pub(crate) async fn erase_keys(
         &self,
         caller: &Caller,
@@ -31,11 +33,13 @@ impl Trail {
         let (partition, key) = (KeyPartition::Tenant(tenant.clone()), self.keys.newest());
         let origin = self.begin(caller);
         let time = time.format(&Rfc3339).expect("a year within 0-9999");
-        for _ in 0..ROUNDS {
-            let found = self.store.key_items(&partition, deadline).await.map_err(Unrecorded::Store)?;
+        let (mut was_erased, mut conflicts) = (false, 0);
+        while conflicts < ROUNDS {
+            let found = self.store.key_items_and_others(&partition, deadline).await;
+            let (mut found, _) = found.map_err(Unrecorded::Store)?;
             let keep = self.is_authentic(tenant, &found);
             if keep && found.versions.is_empty() {
-                return Ok(false);
+                return Ok(was_erased);
             }
             let kek_ids: Vec<_> = found.versions.iter().map(|item| item.kek_id).collect();
             let tombstone = Tombstone {
@@ -44,14 +48,20 @@ impl Trail {
                 kek_ids,
                 audit_kek_id: *key.id(),
             };
+            let rest = found.versions.len().saturating_sub(MAX_ERASED_KEYS);
+            found.versions.drain(..rest);
             let write =
                 GroupWrite::erase_keys(tenant, &found, &tombstone, keep).map_err(Unrecorded::Store)?;
             let event = Details {
                 key_id: umk_id.to_owned(),
                 ..origin.event(CryptoOp::Shred, tenant_resource(&self.namespace, tenant))
             };
-            if self.is_done(event, write, deadline).await? {
+            if !self.is_done(event, write, deadline).await? {
+                conflicts += 1;
+            } else if rest == 0 {
                 return Ok(true);
+            } else {
+                was_erased = true;
             }
         }
         Err(Unrecorded::Store(StoreError::Unavailable {
