@@ -212,7 +212,7 @@ impl<'a> KeyText<'a> {
         let (id, encoded) = rest.split_once('+')?;
         let mut data = Zeroizing::new([0; KEY_DATA_LEN]);
         // 33 bytes are a multiple of three, so that there is no padding and no shorter text of this length.
-        if encoded.len() != KEY_DATA_TEXT_LEN || encoded.ends_with('=') {
+        if encoded.len() != KEY_DATA_TEXT_LEN || encoded.contains('=') {
             return None;
         }
         BASE64.decode_mut(encoded.as_bytes(), &mut *data).ok()?;

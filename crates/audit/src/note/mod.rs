@@ -163,7 +163,9 @@ fn signature(line: &str) -> Option<Signature<'_>> {
     if !key::is_name(name) {
         return None;
     }
-    let signature = BASE64.decode(signature.as_bytes()).ok()?;
+    // One text for each signature: not several that end in padding, one behind the other, which would be decoded too.
+    let text = signature;
+    let signature = BASE64.decode(text.as_bytes()).ok().filter(|bytes| BASE64.encode(bytes) == text)?;
     let (&key_id, bytes) = signature.split_first_chunk()?;
     // A key's id alone is a signature by none.
     (!bytes.is_empty()).then(|| Signature { name, key_id, bytes: bytes.to_vec() })
@@ -327,6 +329,8 @@ mod tests {
         assert_eq!(malformed(TEXT), empty_line);
         assert_eq!(malformed(format!("{TEXT}{BY_PETER}")), empty_line);
         assert_eq!(malformed(format!("{TEXT}\n")), "no newline ends it");
+        let pieces = BASE64.encode(&[1, 2, 3, 4]) + &BASE64.encode(&[5; 65]);
+        assert_eq!(malformed(format!("{TEXT}\n— PeterNeumann {pieces}\n")), no_signature);
         assert_eq!(malformed(note.trim_end()), "no newline ends it");
         assert_eq!(malformed(note.replace('\n', "\r\n")), "it contains a control character");
         assert_eq!(malformed(format!("\u{1f}{note}")), "it contains a control character");
