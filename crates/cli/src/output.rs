@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
+use indicatif::ProgressDrawTarget;
 use serde::Serialize;
 
 use crate::{
@@ -90,6 +91,11 @@ impl Rows {
             _ => Ok(()),
         }
     }
+}
+
+/// Where progress is shown: on a terminal, or nowhere.
+pub(crate) fn progress_target() -> ProgressDrawTarget {
+    if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
 }
 
 /// Without the control characters by which data could steer a terminal. Line breaks stay.

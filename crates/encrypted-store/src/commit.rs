@@ -10,7 +10,7 @@ use crate::{
     Delete, Entry, KeyUnavailable, Payload, Put, WriteError,
     audit::{Caller, Changed, Failure, Origin, RecordChange, Unrecorded, key_failure},
     keks::now_micros,
-    read::{NotOpened, Unopened, Unsealed},
+    read::{NotOpened, Unopened, Unsealed, kek_id_of},
     store::Inner,
 };
 
@@ -59,9 +59,7 @@ struct Act {
 
 impl Inner {
     fn begin(&self, caller: &Caller) -> Result<Act, WriteError> {
-        if let Some(restored) = &self.restored {
-            return Err(restored.clone().into());
-        }
+        self.check_writable()?;
         let origin = self.trail.begin(caller);
         Ok(Act { origin, deadline: self.deadlines.start(), opened: Vec::new() })
     }
@@ -299,7 +297,7 @@ impl Inner {
             {
                 return Err(conflict(path, Some(current)));
             }
-            let kek_id = kek_id(current);
+            let kek_id = current.into_record().ok().as_ref().and_then(kek_id_of);
             match (self.commit(act, path, Change::Delete { expected: &revision, kek_id }).await?, delete) {
                 (Committed::Done(_), _) => return Ok(true),
                 (Committed::Conflict(current), Delete::Version(_)) => return Err(conflict(path, current)),
@@ -350,12 +348,6 @@ impl Inner {
             failure.into()
         })
     }
-}
-
-/// The key that a stored record names, if it names one.
-fn kek_id(current: Current) -> Option<KekId> {
-    let record = current.into_record().ok()?;
-    Envelope::parse(&record.envelope).ok().map(|envelope| envelope.kek_id())
 }
 
 /// How the event of a write says that it failed. What was refused before a key or the table was asked for is no event,

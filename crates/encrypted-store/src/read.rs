@@ -87,6 +87,11 @@ impl Unsealed {
     }
 }
 
+/// The key that a record needs; `None` if it holds no envelope.
+pub(crate) fn kek_id_of(record: &StoredRecord) -> Option<KekId> {
+    Envelope::parse(&record.envelope).ok().map(|envelope| envelope.kek_id())
+}
+
 impl Inner {
     /// Reads and opens one record.
     pub(crate) async fn read(

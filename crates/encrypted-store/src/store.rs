@@ -124,6 +124,11 @@ impl std::fmt::Debug for EncryptedStore {
 }
 
 impl Inner {
+    /// A table that was restored is only read.
+    pub(crate) fn check_writable(&self) -> Result<(), Restored> {
+        self.restored.clone().map_or(Ok(()), Err)
+    }
+
     pub(crate) fn address(&self, path: &RecordPath) -> Address {
         path.clone().within(self.namespace.clone())
     }

@@ -84,6 +84,7 @@ impl Meta {
     pub(crate) fn adoption(&self, table_id: Option<String>) -> Result<MetaUpdate, StoreError> {
         let encoded = Self { table_id, ..self.clone() }.encode();
         let mut condition = self.condition();
+        condition.names.insert("#table_id".to_owned(), TABLE_ID.to_owned());
         let expression = match encoded.get(TABLE_ID) {
             Some(table_id) => {
                 if plain_text(&encoded, TABLE_ID).is_none() {
@@ -111,10 +112,6 @@ impl Meta {
             condition.names.insert(format!("#{alias}"), name.to_owned());
             condition.values.insert(format!(":{alias}"), encoded[name].clone());
         }
-        // The aliases of the condition are numbered, but for this one, which is only in it if there is no id.
-        if self.table_id.is_some() {
-            condition.names.remove("#table_id");
-        }
         Ok(MetaUpdate { expression: "SET #provider = :provider, #umk_id = :umk_id", condition })
     }
 
@@ -128,8 +125,8 @@ impl Meta {
             condition.values.insert(format!(":a{i}"), value);
             parts.push(format!("#a{i} = :a{i}"));
         }
-        condition.names.insert("#table_id".to_owned(), TABLE_ID.to_owned());
         if self.table_id.is_none() {
+            condition.names.insert("#table_id".to_owned(), TABLE_ID.to_owned());
             parts.push("attribute_not_exists(#table_id)".to_owned());
         }
         condition.expression = parts.join(" AND ");

@@ -1,7 +1,8 @@
 //! What is done to keys and to the store itself, with the event that tells of it or not at all.
 
 use blue_address::Tenant;
-use blue_audit::{Committed, CryptoOp, Details, kek_resource, store_resource, tenant_resource};
+use blue_audit::{Committed, CryptoOp, Details, store_resource, tenant_resource};
+use blue_keys::{KeyOwner, UmkId};
 use blue_store::{
     Deadline, GroupWrite, KeyItem, KeyItems, KeyPartition, MAX_ERASED_KEYS, Meta, StoreError, Tombstone,
     Wrapping,
@@ -10,10 +11,12 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
 use super::{
-    Caller, Changed, Origin, Trail, Unrecorded,
+    Caller, Changed, Origin, Trail, Unrecorded, kek_name,
+    keys::made_tombstone,
     log::Joined,
     trail::{at, unrecorded},
 };
+use crate::keks::partition;
 
 /// How often keys that come meanwhile are looked for again.
 const ROUNDS: u32 = 20;
@@ -30,12 +33,12 @@ impl Trail {
         time: OffsetDateTime,
         deadline: Deadline,
     ) -> Result<bool, Unrecorded> {
-        let (partition, key) = (KeyPartition::Tenant(tenant.clone()), self.keys.newest());
+        let (of_tenant, key) = (KeyPartition::Tenant(tenant.clone()), self.keys.newest());
         let origin = self.begin(caller);
         let time = time.format(&Rfc3339).expect("a year within 0-9999");
         let (mut was_erased, mut conflicts) = (false, 0);
         while conflicts < ROUNDS {
-            let found = self.store.key_items_and_others(&partition, deadline).await;
+            let found = self.store.key_items_and_others(&of_tenant, deadline).await;
             let (mut found, _) = found.map_err(Unrecorded::Store)?;
             let keep = self.is_authentic(tenant, &found);
             if keep && found.versions.is_empty() {
@@ -73,10 +76,8 @@ impl Trail {
 
     /// Whether there is a tombstone that somebody with an audit key put there.
     pub(crate) fn is_authentic(&self, tenant: &Tenant, found: &KeyItems) -> bool {
-        found.proof.as_ref().is_some_and(|Tombstone { time, kek_ids, mac, audit_kek_id }| {
-            let key = self.keys.find(audit_kek_id);
-            key.is_some_and(|key| key.made_tombstone(&self.namespace, tenant, time, kek_ids, mac))
-        })
+        let proof = found.proof.as_ref();
+        proof.is_some_and(|tombstone| made_tombstone(&self.keys, &self.namespace, tenant, tombstone))
     }
 
     /// Adds a version of a tenant's key behind the newest. Says `false` if `newest` is it no more.
@@ -88,8 +89,8 @@ impl Trail {
         newest: &KeyItem,
         deadline: Deadline,
     ) -> Result<bool, Unrecorded> {
-        let partition = KeyPartition::Tenant(tenant.clone());
-        let event = self.of_key(origin, CryptoOp::Rotate, &partition, item, &item.umk_id);
+        let owner = KeyOwner::Tenant(tenant.clone());
+        let event = self.of_key(origin, CryptoOp::Rotate, &owner, item, &item.umk_id);
         self.is_done(event, GroupWrite::add_key(tenant, item, newest), deadline).await
     }
 
@@ -102,8 +103,8 @@ impl Trail {
         newest: &KeyItem,
         deadline: Deadline,
     ) -> Result<bool, Unrecorded> {
-        let partition = KeyPartition::Tenant(tenant.clone());
-        let event = self.of_key(origin, CryptoOp::Retire, &partition, item, &item.umk_id);
+        let owner = KeyOwner::Tenant(tenant.clone());
+        let event = self.of_key(origin, CryptoOp::Retire, &owner, item, &item.umk_id);
         self.is_done(event, GroupWrite::remove_key(tenant, item, newest), deadline).await
     }
 
@@ -111,13 +112,13 @@ impl Trail {
     pub(crate) async fn wrap_key(
         &self,
         origin: &Origin,
-        partition: &KeyPartition,
+        owner: &KeyOwner,
         item: &KeyItem,
         wrapping: Wrapping,
         deadline: Deadline,
     ) -> Result<bool, Unrecorded> {
-        let event = self.of_key(origin, CryptoOp::RewrapRoot, partition, item, &wrapping.umk_id);
-        self.is_done(event, GroupWrite::wrap_key(partition, item, wrapping), deadline).await
+        let event = self.of_key(origin, CryptoOp::RewrapRoot, owner, item, &wrapping.umk_id);
+        self.is_done(event, GroupWrite::wrap_key(&partition(owner), item, wrapping), deadline).await
     }
 
     /// Records in META which UMK the keys are wrapped under from now on. Says `false` if META was not what was read.
@@ -125,13 +126,13 @@ impl Trail {
         &self,
         origin: &Origin,
         meta: &Meta,
-        provider: &str,
-        umk_id: &str,
+        umk_id: &UmkId,
         deadline: Deadline,
     ) -> Result<bool, Unrecorded> {
-        let write = GroupWrite::change_root(meta, provider, umk_id).map_err(Unrecorded::Store)?;
+        let write = GroupWrite::change_root(meta, umk_id.provider(), umk_id.as_str());
+        let write = write.map_err(Unrecorded::Store)?;
         let event = Details {
-            key_id: umk_id.to_owned(),
+            key_id: umk_id.to_string(),
             ..origin.event(CryptoOp::RewrapRoot, store_resource(&self.namespace))
         };
         self.is_done(event, write, deadline).await
@@ -153,14 +154,14 @@ impl Trail {
         self.is_done(event, write, deadline).await
     }
 
-    /// Makes a change together with the event that tells of it, or neither, whatever the policy of writes.
+    /// Makes a change together with the events that tell of it, or neither, whatever the policy of writes.
     pub(crate) async fn together(
         &self,
-        event: Details,
+        events: Vec<Details>,
         write: GroupWrite,
         deadline: Deadline,
     ) -> Result<Changed, Unrecorded> {
-        match self.appender.commit(vec![event], Joined(write), at(deadline)).await {
+        match self.appender.commit(events, Joined(write), at(deadline)).await {
             Ok(Committed::Done(_)) => Ok(Changed::Done),
             Ok(Committed::Conflict(current)) => Ok(Changed::Conflict(current)),
             Err(error) => Err(unrecorded(error)),
@@ -173,22 +174,18 @@ impl Trail {
         write: GroupWrite,
         deadline: Deadline,
     ) -> Result<bool, Unrecorded> {
-        Ok(matches!(self.together(event, write, deadline).await?, Changed::Done))
+        Ok(matches!(self.together(vec![event], write, deadline).await?, Changed::Done))
     }
 
     fn of_key(
         &self,
         origin: &Origin,
         operation: CryptoOp,
-        partition: &KeyPartition,
+        owner: &KeyOwner,
         item: &KeyItem,
         umk_id: &str,
     ) -> Details {
-        let tenant = match partition {
-            KeyPartition::Tenant(tenant) => Some(tenant),
-            KeyPartition::Audit => None,
-        };
-        let resource = kek_resource(&self.namespace, tenant, &item.kek_id);
+        let resource = kek_name(&self.namespace, owner, &item.kek_id);
         Details { key_id: umk_id.to_owned(), ..origin.event(operation, resource) }
     }
 }

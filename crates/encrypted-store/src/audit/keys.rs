@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use blue_address::{Chain, Namespace};
+use blue_address::{Chain, Namespace, Tenant};
 use blue_audit::{Appender, AppenderConfig, AuditKey, AuditKeys, CryptoOp, chain_resource};
 use blue_envelope::Kek;
 use blue_keys::{KeyOwner, Keyring};
-use blue_store::{Deadlines, KeyPartition, Store};
+use blue_store::{Deadlines, KeyPartition, Store, Tombstone};
 use uuid::Uuid;
 
 use super::{
@@ -103,6 +103,18 @@ async fn audit_keys(store: &Store, keyring: &Keyring, deadlines: Deadlines) -> R
 
 pub(super) fn audit_key(kek: &Kek) -> AuditKey {
     AuditKey::new(*kek.id().as_bytes(), kek.expose())
+}
+
+/// Whether somebody with one of these audit keys put the tombstone there.
+pub(super) fn made_tombstone(
+    keys: &AuditKeys,
+    namespace: &Namespace,
+    tenant: &Tenant,
+    tombstone: &Tombstone,
+) -> bool {
+    let Tombstone { time, kek_ids, mac, audit_kek_id } = tombstone;
+    let key = keys.find(audit_kek_id);
+    key.is_some_and(|key| key.made_tombstone(namespace, tenant, time, kek_ids, mac))
 }
 
 /// The chains whose names are fixed.

@@ -18,7 +18,7 @@ use blue_audit::AppenderConfig;
 
 pub(crate) use self::{
     event::{Caller, Failure, Origin, Recorder},
-    provider::{AuditedProvider, failure_of_provider, key_failure},
+    provider::{AuditedProvider, failure_of_provider, kek_name, key_failure},
     trail::{Changed, Opened, RecordChange, Trail, Unrecorded},
 };
 pub use self::{

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use async_trait::async_trait;
+use blue_address::Namespace;
 use blue_audit::{AppendError, CryptoOp, Details, kek_resource};
 use blue_envelope::Kek;
 use blue_keys::{KeyContext, KeyError, KeyOwner, KeyProvider, KeyringError, UmkId, WrappedKek};
@@ -38,11 +39,7 @@ impl AuditedProvider {
         context: &KeyContext,
         result: Result<T, KeyError>,
     ) -> Result<T, KeyError> {
-        let tenant = match &context.owner {
-            KeyOwner::Tenant(tenant) => Some(tenant),
-            KeyOwner::Audit => None,
-        };
-        let resource = kek_resource(&context.namespace, tenant, context.kek_id.as_bytes());
+        let resource = kek_name(&context.namespace, &context.owner, context.kek_id.as_bytes());
         let trail = self.trail.get().and_then(Weak::upgrade);
         let caller = Caller::default();
         let origin = match &trail {
@@ -94,6 +91,15 @@ impl KeyProvider for AuditedProvider {
     async fn rewrap_kek(&self, wrapped: &WrappedKek, context: &KeyContext) -> Result<WrappedKek, KeyError> {
         self.provider.rewrap_kek(wrapped, context).await
     }
+}
+
+/// How an event names a KEK.
+pub(crate) fn kek_name(namespace: &Namespace, owner: &KeyOwner, kek_id: &[u8; 16]) -> String {
+    let tenant = match owner {
+        KeyOwner::Tenant(tenant) => Some(tenant),
+        KeyOwner::Audit => None,
+    };
+    kek_resource(namespace, tenant, kek_id)
 }
 
 fn unrecorded(error: AppendError) -> KeyError {

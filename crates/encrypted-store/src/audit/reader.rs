@@ -7,8 +7,7 @@ use blue_audit::{
     AuditKeys, ChainReader, Checkpoint, CheckpointError, Checks, Report, SegmentSource, Start, VerifyError,
     VerifyOptions, verify,
 };
-use blue_envelope::KekId;
-use blue_keys::{KeyContext, KeyOwner, KeyProvider, UmkId, WrappedKek};
+use blue_keys::{KeyContext, KeyOwner, KeyProvider, StoredKek};
 use blue_store::{Deadlines, KeyPartition, Store, StoreError, TableError};
 
 use super::{
@@ -17,7 +16,7 @@ use super::{
     log::TableLog,
     metrics::{self, verification_did_not_run},
 };
-use crate::OpenError;
+use crate::{OpenError, keks::stored};
 
 /// How long a deep verification waits for events.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -160,10 +159,9 @@ impl AuditLog {
         let items = self.store.key_items(&KeyPartition::Audit, self.deadlines.start()).await;
         let mut keys = Vec::new();
         for item in items.map_err(TableError::from)?.versions {
-            let kek_id = KekId::from_bytes(item.kek_id);
-            let (namespace, version) = (self.namespace.clone(), item.version);
+            let StoredKek { version, kek_id, wrapped } = stored(item);
+            let namespace = self.namespace.clone();
             let context = KeyContext { namespace, owner: KeyOwner::Audit, version, kek_id };
-            let wrapped = WrappedKek::new(UmkId::new(item.umk_id), item.wrapped);
             let unwrapped = provider.unwrap_kek(&wrapped, &context).await;
             keys.push(audit_key(&unwrapped.map_err(OpenError::WrappedAuditKey)?));
         }

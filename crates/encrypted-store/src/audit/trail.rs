@@ -6,7 +6,7 @@ use std::{
 };
 
 use blue_address::{Namespace, RecordPath};
-use blue_audit::{AppendError, Appender, AuditKeys, Committed, CryptoOp, Details, collection_resource};
+use blue_audit::{AppendError, Appender, AuditKeys, CryptoOp, Details, collection_resource};
 use blue_envelope::KekId;
 use blue_store::{
     Current, Deadline, Deadlines, DeleteOutcome, GroupWrite, Put, PutOutcome, RecordWrite, Revision, Store,
@@ -16,7 +16,7 @@ use blue_store::{
 use super::{
     AuditConfig, Caller, Origin, ReadPolicy, Recorder, WritePolicy,
     lease::{Lease, Leases, whole_seconds},
-    log::{Joined, TableLog},
+    log::TableLog,
 };
 use crate::{AuditLog, AuditUnavailable, checkpoints::Checkpoints, errors::store_error};
 
@@ -77,11 +77,7 @@ impl Trail {
                     }
                     RecordChange::Delete(path, expected) => GroupWrite::delete(path, expected),
                 };
-                match self.appender.commit(events, Joined(write), at(deadline)).await {
-                    Ok(Committed::Done(_)) => Ok(Changed::Done),
-                    Ok(Committed::Conflict(current)) => Ok(Changed::Conflict(current)),
-                    Err(error) => Err(unrecorded(error)),
-                }
+                self.together(events, write, deadline).await
             }
             WritePolicy::Buffered => {
                 // First the room: what is done must not be left without a place to be told.

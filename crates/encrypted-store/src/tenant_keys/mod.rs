@@ -22,7 +22,7 @@ use blue_envelope::KekId;
 use blue_keys::{KeyOwner, UmkId};
 use blue_store::{Deadlines, KeyItem, KeyItems, KeyPartition, StoreError};
 
-use crate::{Restored, Tenant, audit::Caller, store::Inner};
+use crate::{Tenant, audit::Caller, store::Inner};
 
 pub(crate) use self::shred::NotErased;
 pub use self::{
@@ -128,10 +128,6 @@ impl TenantKeys {
 
     fn name(&self) -> String {
         self.tenant.to_string()
-    }
-
-    fn check_writable(&self) -> Result<(), Restored> {
-        self.inner.restored.clone().map_or(Ok(()), Err)
     }
 }
 

@@ -3,12 +3,12 @@
 use std::{collections::HashMap, time::Instant};
 
 use blue_address::{Collection, Tenant};
-use blue_envelope::{Envelope, KekId};
+use blue_envelope::KekId;
 use blue_store::{Cursor, MalformedItem, Page, StoreError, StoredRecord};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::TenantKeys;
-use crate::store::Inner;
+use crate::{read::kek_id_of, store::Inner};
 
 /// How many records are read at once: at most 1 MB comes back.
 const PAGE: i32 = 256;
@@ -87,6 +87,5 @@ impl Inner {
 
 /// The key that a record needs; `None` if what lies there is none, or holds no envelope.
 pub(super) fn kek_of(record: &Result<StoredRecord, MalformedItem>) -> Option<KekId> {
-    let record = record.as_ref().ok()?;
-    Envelope::parse(&record.envelope).ok().map(|envelope| envelope.kek_id())
+    record.as_ref().ok().and_then(kek_id_of)
 }

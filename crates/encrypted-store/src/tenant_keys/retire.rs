@@ -40,7 +40,7 @@ impl TenantKeys {
     /// # Errors
     /// [`RetireError`].
     pub async fn retire_after(&self, version: u32, wait: Duration) -> Result<KeyVersion, RetireError> {
-        self.check_writable()?;
+        self.inner.check_writable()?;
         let versions = self.with_old(version).await?;
         // Before waiting: most often it is simply too early.
         self.check_unused(&versions).await?;

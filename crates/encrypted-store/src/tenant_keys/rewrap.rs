@@ -14,7 +14,7 @@ use crate::{
     audit::{Caller, Changed, Origin},
     commit::{Content, conflict, failure_of, not_sent},
     errors::KeyFailure,
-    read::NotOpened,
+    read::{NotOpened, kek_id_of},
     store::Inner,
 };
 
@@ -120,7 +120,7 @@ impl TenantKeys {
 
     /// The newest version, which must unwrap.
     async fn newest(&self) -> Result<KeyVersion, RewrapError> {
-        self.check_writable()?;
+        self.inner.check_writable()?;
         let tenant = self.name();
         let items = self.items().await;
         let items = items.map_err(|source| RewrapError::Read { tenant: tenant.clone(), source })?;
@@ -224,7 +224,7 @@ impl Inner {
         let newest = self.keyring.sealing_kek(&owner);
         let newest = tokio::time::timeout(self.deadlines.operation, newest).await;
         let newest = newest.map_err(|_| WriteError::Key(KeyUnavailable::Deadline))?.map_err(key)?;
-        Ok(Envelope::parse(&record.envelope).is_ok_and(|envelope| envelope.kek_id() == newest.id()))
+        Ok(kek_id_of(record) == Some(newest.id()))
     }
 
     async fn wrap_anew(
@@ -266,7 +266,8 @@ impl Inner {
                 content_digest: Some(sealed.content_digest()),
                 ..origin.event(CryptoOp::Rewrap, resource(&self.address(&path)))
             };
-            let changed = self.trail.together(event, GroupWrite::rewrap(&record, envelope), deadline).await;
+            let changed =
+                self.trail.together(vec![event], GroupWrite::rewrap(&record, envelope), deadline).await;
             match changed.map_err(|error| not_sent(&path, error))? {
                 Changed::Done => return Ok(Moved::Done),
                 Changed::Conflict(None) => return Ok(Moved::Gone),

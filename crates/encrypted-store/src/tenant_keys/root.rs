@@ -1,14 +1,17 @@
 //! All keys of a store moved to another master key.
 
-use blue_address::Tenant;
-use blue_audit::{CryptoOp, Details, kek_resource};
-use blue_envelope::KekId;
-use blue_keys::{KeyContext, KeyError, KeyOwner, KeyProvider, KeyringError, UmkId, WrappedKek};
-use blue_store::{KeyItem, KeyPartition, ScanCursor, ScannedItem, StoreError, Wrapping};
+use blue_audit::{CryptoOp, Details};
+use blue_keys::{KeyContext, KeyError, KeyOwner, KeyProvider, KeyringError, StoredKek, UmkId, WrappedKek};
+use blue_store::{KeyItem, ScanCursor, ScannedItem, StoreError};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::RootError;
-use crate::{ChangeError, EncryptedStore, KeyUnavailable, audit::failure_of_provider, store::Inner};
+use crate::{
+    ChangeError, EncryptedStore, KeyUnavailable,
+    audit::{failure_of_provider, kek_name},
+    keks::{partition, stored, wrapping},
+    store::Inner,
+};
 
 /// In how many parts the table is read at once.
 const PARTS: u32 = 4;
@@ -76,9 +79,7 @@ impl EncryptedStore {
         seen: impl Fn(&str, &KeyMoved) + Send + Sync,
     ) -> Result<RootMoved, RootError> {
         let inner = &self.inner;
-        if let Some(restored) = &inner.restored {
-            return Err(restored.clone().into());
-        }
+        inner.check_writable()?;
         let umk_id = inner.provider.umk_id().clone();
         if umk_id.is_local() {
             return Err(RootError::Local);
@@ -128,11 +129,9 @@ impl EncryptedStore {
         item: ScannedItem,
         seen: &(impl Fn(&str, &KeyMoved) + Send + Sync),
     ) -> Result<Round, RootError> {
-        let (owner, partition, item) = match item {
-            ScannedItem::TenantKey { tenant, key } => {
-                (KeyOwner::Tenant(tenant.clone()), KeyPartition::Tenant(tenant), key)
-            }
-            ScannedItem::AuditKey(key) => (KeyOwner::Audit, KeyPartition::Audit, key),
+        let (owner, item) = match item {
+            ScannedItem::TenantKey { tenant, key } => (KeyOwner::Tenant(tenant), key),
+            ScannedItem::AuditKey(key) => (KeyOwner::Audit, key),
             ScannedItem::Malformed(error) => {
                 seen(&error.key.clone(), &KeyMoved::Malformed(error));
                 return Ok(Round { failed: 1, ..Round::default() });
@@ -140,14 +139,8 @@ impl EncryptedStore {
             _ => return Ok(Round::default()),
         };
         let inner = &self.inner;
-        let tenant = match &owner {
-            KeyOwner::Tenant(tenant) => Some(tenant),
-            KeyOwner::Audit => None,
-        };
-        let name = kek_resource(&inner.namespace, tenant, &item.kek_id);
-        if let KeyPartition::Tenant(tenant) = &partition
-            && inner.is_shredded(tenant).await?
-        {
+        let name = kek_name(&inner.namespace, &owner, &item.kek_id);
+        if matches!(owner, KeyOwner::Tenant(_)) && inner.is_shredded(&owner).await? {
             seen(&name, &KeyMoved::Shredded);
             return Ok(Round { failed: 1, ..Round::default() });
         }
@@ -175,13 +168,8 @@ impl EncryptedStore {
                 return Err(RootError::Key { key: name, umk_id: umk_id.clone(), source });
             }
         };
-        let wrapping = Wrapping {
-            provider: wrapped.umk_id().provider().to_owned(),
-            umk_id: wrapped.umk_id().to_string(),
-            wrapped: wrapped.as_bytes().to_vec(),
-        };
         let deadline = inner.deadlines.start();
-        let written = inner.trail.wrap_key(&origin, &partition, &item, wrapping, deadline).await;
+        let written = inner.trail.wrap_key(&origin, &owner, &item, wrapping(&wrapped), deadline).await;
         match written
             .map_err(|error| RootError::Change { key: name.clone(), source: ChangeError::from(error) })?
         {
@@ -202,16 +190,14 @@ impl EncryptedStore {
             return Ok(true);
         }
         let origin = inner.trail.begin(&self.caller);
-        let provider = umk_id.provider();
-        let changed = inner.trail.change_root(&origin, &meta, provider, umk_id.as_str(), deadline).await;
+        let changed = inner.trail.change_root(&origin, &meta, umk_id, deadline).await;
         changed.map_err(|error| RootError::Meta(error.into()))
     }
 }
 
 impl Inner {
-    async fn is_shredded(&self, tenant: &Tenant) -> Result<bool, RootError> {
-        let partition = KeyPartition::Tenant(tenant.clone());
-        match self.store.key_items(&partition, self.deadlines.start()).await {
+    async fn is_shredded(&self, owner: &KeyOwner) -> Result<bool, RootError> {
+        match self.store.key_items(&partition(owner), self.deadlines.start()).await {
             Ok(items) => Ok(items.tombstone.is_some()),
             // The scan meets the item itself.
             Err(StoreError::Malformed(_)) => Ok(false),
@@ -236,13 +222,8 @@ impl Inner {
     }
 
     async fn wrapped_anew(&self, owner: &KeyOwner, item: &KeyItem) -> Result<WrappedKek, KeyError> {
-        let context = KeyContext {
-            namespace: self.namespace.clone(),
-            owner: owner.clone(),
-            version: item.version,
-            kek_id: KekId::from_bytes(item.kek_id),
-        };
-        let wrapped = WrappedKek::new(UmkId::new(&item.umk_id), item.wrapped.clone());
+        let StoredKek { version, kek_id, wrapped } = stored(item.clone());
+        let context = KeyContext { namespace: self.namespace.clone(), owner: owner.clone(), version, kek_id };
         self.provider.rewrap_kek(&wrapped, &context).await
     }
 }

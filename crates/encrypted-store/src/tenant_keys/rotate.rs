@@ -1,11 +1,11 @@
 //! A newer version.
 
 use blue_envelope::KekId;
-use blue_keys::{KeyContext, KeyProvider, KeyringError};
+use blue_keys::{KeyContext, KeyProvider, KeyringError, StoredKek};
 use blue_store::{KeyItem, KeyItems, MAX_ERASED_KEYS};
 
 use super::{KeyVersion, RotateError, TenantKeys};
-use crate::{KeyUnavailable, Shredded, keks::now_micros};
+use crate::{KeyUnavailable, Shredded, keks::fresh_item};
 
 impl TenantKeys {
     /// Makes the next version of the tenant's key. Records are sealed under it from then on: by this process at once, by
@@ -15,7 +15,7 @@ impl TenantKeys {
     /// # Errors
     /// [`RotateError`].
     pub async fn rotate(&self) -> Result<KeyVersion, RotateError> {
-        self.check_writable()?;
+        self.inner.check_writable()?;
         if self.inner.provider.umk_id().is_local() {
             return Err(RotateError::Local);
         }
@@ -60,13 +60,6 @@ impl TenantKeys {
         let (_, wrapped) = self.inner.provider.generate_kek(&context).await.map_err(|error| {
             unavailable(KeyringError::Provider { owner, source: std::sync::Arc::new(error) })
         })?;
-        Ok(KeyItem {
-            version,
-            kek_id: *context.kek_id.as_bytes(),
-            provider: wrapped.umk_id().provider().to_owned(),
-            umk_id: wrapped.umk_id().as_str().to_owned(),
-            wrapped: wrapped.as_bytes().to_vec(),
-            created: now_micros(),
-        })
+        Ok(fresh_item(&StoredKek { version, kek_id: context.kek_id, wrapped }))
     }
 }

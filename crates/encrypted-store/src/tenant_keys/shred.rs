@@ -50,7 +50,7 @@ impl TenantKeys {
     /// # Errors
     /// [`ShredError`].
     pub async fn erase_keys(&self) -> Result<bool, ShredError> {
-        self.check_writable()?;
+        self.inner.check_writable()?;
         let umk_id = self.inner.umk_id();
         let now = OffsetDateTime::now_utc();
         let now = now.replace_microsecond(now.microsecond()).unwrap_or(now);
@@ -66,7 +66,7 @@ impl TenantKeys {
     /// # Errors
     /// [`ShredError`]; [`ShredError::NotShredded`] if they were not erased.
     pub async fn erase_records(&self) -> Result<Erased, ShredError> {
-        self.check_writable()?;
+        self.inner.check_writable()?;
         let listing = |source| ShredError::Listing { tenant: self.name(), source };
         let partition = KeyPartition::Tenant(self.tenant.clone());
         let found = self.inner.store.key_items_and_others(&partition, self.inner.deadlines.start()).await;

@@ -5,18 +5,15 @@
 mod line;
 mod reader;
 
-use std::{
-    io::{self, IsTerminal},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use blue_encrypted_store::{
     Collection, Key, Kind, Put, Tampered, TamperedCause, WriteError, keys::KeyringError, table::StoreError,
 };
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tokio::{
     sync::{mpsc, watch},
@@ -31,7 +28,7 @@ use crate::{
     cli::Import,
     config::{Config, Format},
     failure::Failure,
-    output::Output,
+    output::{Output, progress_target},
     session::{self, CollectionPath},
 };
 
@@ -160,11 +157,6 @@ struct Tally {
 
 impl Tally {
     fn new(length: Option<u64>, read: Arc<AtomicU64>) -> Self {
-        let target = if io::stderr().is_terminal() {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
         let (bar, template) = match length {
             Some(length) => (
                 ProgressBar::new(length),
@@ -172,7 +164,7 @@ impl Tally {
             ),
             None => (ProgressBar::no_length(), "{spinner} {bytes}, {msg}"),
         };
-        bar.set_draw_target(target);
+        bar.set_draw_target(progress_target());
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }

@@ -1,12 +1,9 @@
 //! `bes keys rewrap` and `bes keys reseal`.
 
-use std::{
-    io::{self, IsTerminal},
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use blue_encrypted_store::{EncryptedStore, Moved, RewrapError, Rewrapped, TenantKeys};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::counted;
@@ -15,7 +12,7 @@ use crate::{
     config::{Config, Format},
     failure::{self, Failure},
     json::Time,
-    output::{Output, printable},
+    output::{Output, printable, progress_target},
     session,
 };
 
@@ -71,13 +68,12 @@ fn now() -> i64 {
 /// How many there are, nobody knows before all are read; so it only counts.
 fn bar() -> ProgressBar {
     let bar = ProgressBar::no_length();
-    let is_seen = io::stderr().is_terminal();
-    bar.set_draw_target(if is_seen { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() });
+    bar.set_draw_target(progress_target());
     if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} records looked at, {per_sec}, {elapsed}")
     {
         bar.set_style(style);
     }
-    if is_seen {
+    if !bar.is_hidden() {
         bar.enable_steady_tick(TICK);
     }
     bar

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use blue_address::{RecordPath, Tenant};
 use blue_audit::{Class, CryptoOp, Finding, kek_resource, resource_parts, tenant_resource};
-use blue_envelope::Envelope;
 use blue_store::{KeyItem, KeyItems, KeyPartition, StoreError, StoredRecord, Tombstone};
 
 use super::{AuditLog, AuditLogError, Listener, Told};
+use crate::{audit::keys::made_tombstone, read::kek_id_of};
 
 /// A KEK of a tenant.
 type TenantKek = (Tenant, [u8; 16]);
@@ -72,7 +72,7 @@ impl Untold {
 }
 
 fn kek_of(record: &StoredRecord) -> Option<[u8; 16]> {
-    Envelope::parse(&record.envelope).ok().map(|envelope| *envelope.kek_id().as_bytes())
+    kek_id_of(record).map(|kek_id| *kek_id.as_bytes())
 }
 
 impl AuditLog {
@@ -153,10 +153,6 @@ impl AuditLog {
 
     /// Whether the MAC fits; without keys that is not known, and so nothing against it.
     fn made(&self, tenant: &Tenant, tombstone: &Tombstone) -> bool {
-        let Tombstone { time, kek_ids, mac, audit_kek_id } = tombstone;
-        self.audit_keys().is_none_or(|keys| {
-            keys.find(audit_kek_id)
-                .is_some_and(|key| key.made_tombstone(&self.namespace, tenant, time, kek_ids, mac))
-        })
+        self.audit_keys().is_none_or(|keys| made_tombstone(keys, &self.namespace, tenant, tombstone))
     }
 }
