@@ -46,8 +46,7 @@ impl Table {
     async fn point_in_time(&self) -> Result<Option<(String, String)>, StoreError> {
         let request = self.client.describe_continuous_backups().table_name(&self.name);
         let deadline = self.deadlines.start();
-        let answer =
-            ask("DescribeContinuousBackups", &self.name, deadline, || request.clone().send()).await?;
+        let answer = ask("DescribeContinuousBackups", self, deadline, || request.clone().send()).await?;
         let described = answer.continuous_backups_description;
         let recovery = described.and_then(|described| described.point_in_time_recovery_description);
         let recovery = recovery.filter(|recovery| {
@@ -70,7 +69,7 @@ impl Table {
                 .table_name(&self.name)
                 .backup_type(BackupTypeFilter::All)
                 .set_exclusive_start_backup_arn(from);
-            let answer = ask("ListBackups", &self.name, deadline, || request.clone().send()).await?;
+            let answer = ask("ListBackups", self, deadline, || request.clone().send()).await?;
             let backups = answer.backup_summaries.unwrap_or_default();
             found.extend(backups.into_iter().map(|backup| TableCopy {
                 arn: backup.backup_arn.unwrap_or_default(),
@@ -91,7 +90,7 @@ impl Table {
         let deadline: Deadline = self.deadlines.start();
         loop {
             let request = self.client.list_exports().table_arn(&arn).set_next_token(from);
-            let answer = ask("ListExports", &self.name, deadline, || request.clone().send()).await?;
+            let answer = ask("ListExports", self, deadline, || request.clone().send()).await?;
             let exports = answer.export_summaries.unwrap_or_default();
             found.extend(
                 exports

@@ -4,6 +4,7 @@ use std::{
     error::Error,
     io,
     pin::Pin,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,9 +15,15 @@ use aws_sdk_dynamodb::{
     types::CancellationReason,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use tokio::time::error::Elapsed;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::error::Elapsed,
+};
 
-use crate::error::{Cause, StoreError};
+use crate::{
+    Table,
+    error::{Cause, StoreError},
+};
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,10 +81,37 @@ impl Deadline {
     }
 }
 
+/// How many requests of one [`Table`] and its clones are under way at once; others wait, until the deadlines of their
+/// operations.
+///
+/// Every request under way has a connection of its own. Without a bound, as many operations as somebody starts at once
+/// are as many connections, and a process may often open no more than 1,024 files.
+pub const MAX_REQUESTS_AT_ONCE: usize = 256;
+
+/// The turns of a table's requests, given in the order in which they are asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Turns(Arc<Semaphore>);
+
+impl Turns {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_REQUESTS_AT_ONCE)))
+    }
+
+    /// A turn, for as long as it is held; none if the deadline passes before there is one.
+    async fn take(&self, deadline: Deadline) -> Option<SemaphorePermit<'_>> {
+        let turn = tokio::time::timeout(deadline.remaining(), self.0.acquire()).await;
+        let turn = turn.ok()?.expect("nobody closes it");
+        // Turns come in plenty at the moment at which the deadlines of others pass.
+        (!deadline.remaining().is_zero()).then_some(turn)
+    }
+}
+
 const BACKOFF_BASE: Duration = Duration::from_millis(25);
 const BACKOFF_CAP: Duration = Duration::from_secs(1);
 /// Why nothing is sent any more.
 pub(crate) const PASSED: &str = "its deadline has passed";
+/// Why nothing was sent.
+const NO_TURN: &str = "until its deadline, as many other requests were under way as may be at once";
 /// A server that cannot be connected to is a matter of configuration far more often than of patience.
 const FAILED_CONNECTIONS: u32 = 5;
 
@@ -171,11 +205,12 @@ pub(crate) enum Attempt<T, E> {
     Unanswered(Cause),
 }
 
-/// Sends a request once.
+/// Sends a request once, when its turn comes.
 pub(crate) fn attempt<'a, T, E>(
-    patience: Duration,
+    table: &'a Table,
+    deadline: Deadline,
     sending: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
-) -> impl Future<Output = Attempt<T, E>> + Send
+) -> impl Future<Output = Attempt<T, E>> + Send + 'a
 where
     T: 'a,
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
@@ -183,7 +218,10 @@ where
     // On the heap and without its type: the SDK's futures are nested so deeply that those of our callers, and of
     // theirs, would else come near the depth that the compiler allows a type.
     let sending: Pin<Box<dyn Future<Output = _> + Send + 'a>> = Box::pin(sending);
-    async move { judged(tokio::time::timeout(patience, sending).await) }
+    async move {
+        let Some(_turn) = table.turns.take(deadline).await else { return Attempt::NotSent(NO_TURN.into()) };
+        judged(tokio::time::timeout(deadline.patience(), sending).await)
+    }
 }
 
 fn judged<T, E>(ended: Result<Result<T, SdkError<E, HttpResponse>>, Elapsed>) -> Attempt<T, E>
@@ -209,6 +247,7 @@ where
 /// Sends a request until it is answered for good or the deadline has passed.
 pub(crate) async fn call<T, E, F>(
     operation: &'static str,
+    table: &Table,
     deadline: Deadline,
     mut send: impl FnMut() -> F,
 ) -> Result<Answered<T, E>, GaveUp>
@@ -221,12 +260,11 @@ where
     let mut unanswered = false;
     loop {
         let gave_up = |attempts, cause| GaveUp { operation, attempts, unanswered, cause, denied: false };
-        let patience = deadline.patience();
-        if patience.is_zero() {
+        if deadline.remaining().is_zero() {
             return Err(gave_up(attempts, PASSED.into()));
         }
         attempts += 1;
-        let cause: Cause = match attempt(patience, send()).await {
+        let cause: Cause = match attempt(table, deadline, send()).await {
             Attempt::Answered(answer) => {
                 let sent = Sent { operation, attempts, unanswered_before: unanswered };
                 return Ok(Answered { answer, sent });
@@ -255,7 +293,7 @@ where
 /// [`call`], for an operation that changes nothing and knows no error of its own.
 pub(crate) async fn ask<T, E, F>(
     operation: &'static str,
-    table: &str,
+    table: &Table,
     deadline: Deadline,
     send: impl FnMut() -> F,
 ) -> Result<T, StoreError>
@@ -263,8 +301,8 @@ where
     F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
-    let answered = call(operation, deadline, send).await.map_err(GaveUp::unavailable)?;
-    answered.answer.map_err(|error| service_error(operation, table, error))
+    let answered = call(operation, table, deadline, send).await.map_err(GaveUp::unavailable)?;
+    answered.answer.map_err(|error| service_error(operation, &table.name, error))
 }
 
 /// The error of an answered call that the operation itself does not know what to do with.

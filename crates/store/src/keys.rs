@@ -176,7 +176,7 @@ impl Store {
                 request = request.transact_items(self.table.transact_absent(trace));
             }
         }
-        let transacted = call("TransactWriteItems", deadline, || request.clone().send()).await;
+        let transacted = call("TransactWriteItems", &self.table, deadline, || request.clone().send()).await;
         let Answered { answer, sent } = transacted.map_err(GaveUp::of_write)?;
         let error = match answer {
             Ok(_) => return Ok(KeyInserted::Done),

@@ -48,7 +48,7 @@ mod write;
 pub use blue_address as address;
 
 pub use backups::{Backups, TableCopy};
-pub use calls::{Deadline, Deadlines};
+pub use calls::{Deadline, Deadlines, MAX_REQUESTS_AT_ONCE};
 pub use erasure::{MAX_ERASED_KEYS, Tombstone};
 pub use error::{MalformedItem, StoreError, TableError};
 pub use group::{Appended, WriteRefusal};

@@ -73,7 +73,7 @@ impl Table {
             .scan_index_forward(!descending)
             .set_limit(limit)
             .consistent_read(true);
-        let answer = ask("Query", &self.name, deadline, || request.clone().send()).await?;
+        let answer = ask("Query", self, deadline, || request.clone().send()).await?;
         let next = match answer.last_evaluated_key.and_then(|mut key| key.remove(SK)) {
             Some(AttributeValue::S(sk)) => Some(sk),
             _ => None,

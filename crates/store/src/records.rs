@@ -160,7 +160,7 @@ impl Store {
         let asked = write.path.clone();
         let (item, condition) = write::encode(write, Put::Replace(expected))?;
         let request = self.table.put_item(item.clone(), condition);
-        let put = call("PutItem", deadline, || request.clone().send()).await;
+        let put = call("PutItem", &self.table, deadline, || request.clone().send()).await;
         let Answered { answer, sent } = put.map_err(GaveUp::of_write)?;
         let found = match answer {
             Ok(_) => return Ok(PutOutcome::Done),
@@ -207,7 +207,7 @@ impl Store {
             .transact_items(item);
         // By the clock on the wall: the one that deadlines go by may stand still while a machine sleeps.
         let started = SystemTime::now();
-        let transacted = call("TransactWriteItems", deadline, || request.clone().send()).await;
+        let transacted = call("TransactWriteItems", &self.table, deadline, || request.clone().send()).await;
         let Answered { answer, sent } = transacted.map_err(GaveUp::of_write)?;
         let error = match answer {
             Ok(_) => return Ok(Transacted::Done),

@@ -142,7 +142,7 @@ impl Store {
             .set_filter_expression(Some(filter.expression).filter(|expression| !expression.is_empty()))
             .set_expression_attribute_names(Some(filter.names).filter(|names| !names.is_empty()))
             .consistent_read(true);
-        let answer = ask("Scan", &self.table.name, deadline, || request.clone().send()).await?;
+        let answer = ask("Scan", &self.table, deadline, || request.clone().send()).await?;
         let items = answer.items.unwrap_or_default();
         Ok(ScanPage {
             items: items.into_iter().map(|item| classify(&self.table.name, item)).collect(),

@@ -14,7 +14,7 @@ use blue_address::Namespace;
 
 use crate::{
     Deadline, Deadlines, Meta, Store, StoreError, TableError,
-    calls::{GaveUp, ask, backoff, call, service_error},
+    calls::{GaveUp, Turns, ask, backoff, call, service_error},
     item::{Condition, Item, PK, SK},
     meta::meta_key,
 };
@@ -28,6 +28,7 @@ pub struct Table {
     pub(crate) client: Client,
     pub(crate) name: String,
     pub(crate) deadlines: Deadlines,
+    pub(crate) turns: Turns,
 }
 
 /// What DynamoDB says of a table.
@@ -65,7 +66,7 @@ impl Table {
     #[must_use]
     pub fn new(client: &Client, name: impl Into<String>, deadlines: Deadlines) -> Self {
         let config = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
-        Self { client: Client::from_conf(config), name: name.into(), deadlines }
+        Self { client: Client::from_conf(config), name: name.into(), deadlines, turns: Turns::new() }
     }
 
     /// Its name.
@@ -133,7 +134,7 @@ impl Table {
     pub async fn delete(&self) -> Result<(), TableError> {
         let deadline = Instant::now() + SETTLING;
         let request = self.client.delete_table().table_name(&self.name);
-        let deleted = call("DeleteTable", self.deadlines.start(), || request.clone().send()).await;
+        let deleted = call("DeleteTable", self, self.deadlines.start(), || request.clone().send()).await;
         match deleted.map_err(GaveUp::unavailable)?.answer {
             Ok(_) => {}
             Err(error) if error.is_resource_not_found_exception() => {}
@@ -186,7 +187,7 @@ impl Table {
 
     async fn describe_in_full(&self) -> Result<Option<TableDescription>, StoreError> {
         let request = self.client.describe_table().table_name(&self.name);
-        let described = call("DescribeTable", self.deadlines.start(), || request.clone().send()).await;
+        let described = call("DescribeTable", self, self.deadlines.start(), || request.clone().send()).await;
         match described.map_err(GaveUp::unavailable)?.answer {
             Ok(answer) => Ok(answer.table),
             Err(error) if error.is_resource_not_found_exception() => Ok(None),
@@ -242,7 +243,7 @@ impl Table {
     async fn check_time_to_live(&self) -> Result<(), TableError> {
         let request = self.client.describe_time_to_live().table_name(&self.name);
         let answer =
-            ask("DescribeTimeToLive", &self.name, self.deadlines.start(), || request.clone().send()).await?;
+            ask("DescribeTimeToLive", self, self.deadlines.start(), || request.clone().send()).await?;
         match answer.time_to_live_description {
             Some(ttl)
                 if matches!(
@@ -267,13 +268,13 @@ impl Table {
     /// One item, strongly consistent.
     pub(crate) async fn read_item(&self, key: Item, deadline: Deadline) -> Result<Option<Item>, StoreError> {
         let request = self.client.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(true);
-        Ok(ask("GetItem", &self.name, deadline, || request.clone().send()).await?.item)
+        Ok(ask("GetItem", self, deadline, || request.clone().send()).await?.item)
     }
 
     /// Writes an item unless one is there; either is fine.
     pub(crate) async fn write_once(&self, item: Item, deadline: Deadline) -> Result<(), StoreError> {
         let request = self.put_item(item, Condition::absent());
-        let put = call("PutItem", deadline, || request.clone().send()).await;
+        let put = call("PutItem", self, deadline, || request.clone().send()).await;
         match put.map_err(GaveUp::unavailable)?.answer {
             Ok(_) => Ok(()),
             Err(error) if error.is_conditional_check_failed_exception() => Ok(()),
@@ -283,7 +284,7 @@ impl Table {
 
     async fn is_empty(&self) -> Result<bool, StoreError> {
         let request = self.client.scan().table_name(&self.name).limit(1).consistent_read(true);
-        let answer = ask("Scan", &self.name, self.deadlines.start(), || request.clone().send()).await?;
+        let answer = ask("Scan", self, self.deadlines.start(), || request.clone().send()).await?;
         Ok(answer.items().is_empty() && answer.last_evaluated_key.is_none())
     }
 
@@ -295,7 +296,7 @@ impl Table {
             .billing_mode(BillingMode::PayPerRequest)
             .set_attribute_definitions(Some([PK, SK].map(string_attribute).into()))
             .set_key_schema(Some(vec![key_element(PK, KeyType::Hash), key_element(SK, KeyType::Range)]));
-        let created = call("CreateTable", self.deadlines.start(), || request.clone().send()).await;
+        let created = call("CreateTable", self, self.deadlines.start(), || request.clone().send()).await;
         match created.map_err(GaveUp::unavailable)?.answer {
             Ok(_) => Ok(()),
             Err(error) if error.is_resource_in_use_exception() => Ok(()),

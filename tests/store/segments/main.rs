@@ -1,5 +1,5 @@
 //! The audit log's items: segments appended alone and with writes, read in order, scanned; and what the real service
-//! says of a transaction that DynamoDB Local never does.
+//! says of a transaction that DynamoDB Local never does. And how many requests there are at once.
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails as tests do")]
 
@@ -9,6 +9,7 @@ mod lost;
 mod pages;
 mod replies;
 mod scan;
+mod turns;
 
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ mod arn;
 mod calls;
 mod error;
 
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws_sdk_kms::{
@@ -12,6 +12,7 @@ use aws_sdk_kms::{
     config::{Region, retry::RetryConfig, timeout::TimeoutConfig},
 };
 use blue_envelope::Kek;
+use tokio::sync::Semaphore;
 
 pub use self::{
     arn::KeyNameError,
@@ -28,6 +29,10 @@ const FORMAT: u8 = 0x02;
 /// Before the first retry up to this long, doubled with each further one up to [`MAX_BACKOFF`] (full jitter).
 const INITIAL_BACKOFF: Duration = Duration::from_millis(100);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
+
+/// How much one [`AwsKms`] and its clones are asked at once, so that a process whose keys have all gone cold opens no more
+/// connections than this; the rest waits within its time.
+const AT_ONCE: usize = 64;
 
 /// Which keys of KMS, and how long a call may take.
 ///
@@ -82,6 +87,8 @@ impl AwsKmsConfig {
 /// Only the configured keys are ever asked to decrypt: the id beside a wrapped KEK chooses among them, and an answer from
 /// another key is refused. A replica of a multi-Region key (`mrk-…`) counts as the key itself.
 ///
+/// At most 64 calls are under way at once; others wait, within their [`AwsKmsConfig::operation_timeout`].
+///
 /// A KEK is overwritten when it is dropped, and so is the buffer in which the SDK hands it over. The copies that the SDK makes
 /// on the way (the body of the answer, its Base64 text) are not.
 #[derive(Clone)]
@@ -89,6 +96,7 @@ pub struct AwsKms {
     current: Key,
     previous: Vec<Key>,
     operation_timeout: Duration,
+    turns: Arc<Semaphore>,
 }
 
 impl AwsKms {
@@ -114,7 +122,8 @@ impl AwsKms {
                 others.push(key);
             }
         }
-        Ok(Self { current, previous: others, operation_timeout: *operation_timeout })
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        Ok(Self { current, previous: others, operation_timeout: *operation_timeout, turns })
     }
 
     /// The ids of the further keys that are accepted.
@@ -145,12 +154,16 @@ impl AwsKms {
         WrappedKek::new(self.current.umk_id.clone(), [&[FORMAT], ciphertext].concat())
     }
 
-    /// Bounds what the provider is asked, whatever the client does.
+    /// Bounds what the provider is asked, and how much of it at once, whatever the client does.
     async fn in_time<T>(
         &self,
         operation: &'static str,
         asking: impl Future<Output = Result<T, KeyError>>,
     ) -> Result<T, KeyError> {
+        let asking = async {
+            let _turn = self.turns.acquire().await.expect("nobody closes it");
+            asking.await
+        };
         let asked = tokio::time::timeout(self.operation_timeout, asking).await;
         asked.unwrap_or_else(|_| Err(KmsCallError::too_late(operation)))
     }

@@ -262,6 +262,26 @@ async fn a_server_that_does_not_answer_is_given_up() {
 }
 
 #[tokio::test]
+async fn no_more_is_asked_at_once_than_may_be() {
+    let server = Server::start([Answer::Silence]).await;
+    let long = Duration::from_secs(120);
+    let config = AwsKmsConfig { attempt_timeout: long, operation_timeout: long, ..AwsKmsConfig::new(KEY) };
+    let provider = AwsKms::connect(&server.client("eu-central-1"), config).await.unwrap();
+    let all = (0..2 * AT_ONCE).map(|_| {
+        let provider = provider.clone();
+        async move { provider.unwrap_kek(&wrapped_under(KEY), &context()).await }
+    });
+    let asking = tokio::spawn(futures::future::join_all(all));
+    while server.asked().len() < AT_ONCE {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // Those that ought not to come have time to.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(server.asked().len(), AT_ONCE);
+    asking.abort();
+}
+
+#[tokio::test]
 async fn where_nobody_listens_the_service_is_unavailable() {
     let vacant = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let client = Client::from_conf(config(&format!("http://{vacant}")).build());
