@@ -91,6 +91,14 @@ impl Setting {
         log.events().filter(of_kind).count()
     }
 
+    /// What a deep verification finds.
+    async fn deep_findings(&self) -> Vec<String> {
+        self.store.flush().await.unwrap();
+        let log = self.sandbox.builder().open_audit().await.unwrap().patience(Duration::ZERO);
+        let report = log.verify_deep(&log.options()).await.unwrap();
+        report.findings.listed().iter().map(|finding| finding.what.clone()).collect()
+    }
+
     /// Nothing is wrong with the log, nor with the table, as far as they tell of each other; but for a local key's second version,
     /// of which no event tells.
     async fn verify_deep(&self) {

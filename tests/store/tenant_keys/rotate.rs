@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use blue_encrypted_store::{RotateError, blue_audit::CryptoOp};
-use blue_tests::{Keys, Note, only_with};
+use blue_tests::{Keys, Note, only_with, s};
 use futures::future::join_all;
 
 use crate::{ROTATED, Setting, TTL, inbox, keys};
@@ -98,4 +98,34 @@ async fn a_tenant_without_a_key_and_one_without_any_more_are_not_rotated() {
     assert_eq!(text, "local keys are never rotated: local data is disposable");
     // The keyring's, two operations and an attempt of the sandbox's.
     assert_eq!(setting.keys.settling_time(), Duration::from_secs(60 + 2 * 120 + 20));
+}
+
+/// Who writes the table takes the newest key away, so that a process that has not seen it seals under the one before; puts a
+/// retired one back; or gives two versions one id.
+#[tokio::test]
+async fn a_deep_verification_tells_of_keys_that_went_or_came_behind_the_stores_back() {
+    let setting = Setting::with_notes("rotate-undone", 2).await;
+    let first = setting.sandbox.item("K#alice", "0000000001").await.unwrap();
+    setting.rotate().await;
+    let second = setting.sandbox.item("K#alice", "0000000002").await.unwrap();
+    setting.verify_deep().await;
+
+    let mut twice = second.clone();
+    twice.insert("sk".to_owned(), s("0000000003"));
+    setting.sandbox.put_item(twice).await;
+    assert!(setting.deep_findings().await.iter().any(|what| what.contains("versions has its id")));
+    setting.sandbox.delete_item("K#alice", "0000000003").await;
+    if !only_with!(Keys::Kms, ROTATED) {
+        return;
+    }
+    setting.sandbox.delete_item("K#alice", "0000000002").await;
+    assert_eq!(setting.deep_findings().await, ["a rotation added the key, and it is gone"]);
+    setting.sandbox.put_item(second).await;
+    setting.verify_deep().await;
+
+    crate::rewrap(&setting.keys).await.unwrap();
+    setting.keys.retire_after(1, std::time::Duration::ZERO).await.unwrap();
+    setting.verify_deep().await;
+    setting.sandbox.put_item(first).await;
+    assert_eq!(setting.deep_findings().await, ["the key was retired, and is there"]);
 }

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use blue_address::{RecordPath, Tenant};
-use blue_audit::{Class, CryptoOp, Finding, kek_resource, resource_parts, tenant_resource};
+use blue_audit::{
+    Class, CryptoOp, Finding, Report, VerifyOptions, kek_resource, resource_parts, tenant_resource,
+};
 use blue_store::{KeyItem, KeyItems, KeyPartition, StoreError, StoredRecord, Tombstone};
 
 use super::{AuditLog, AuditLogError, Listener, Told};
@@ -35,8 +37,9 @@ impl KeysInUse {
         }
     }
 
-    pub(super) fn stored(&mut self, tenant: &Tenant, key: &KeyItem) {
-        self.stored.insert((tenant.clone(), key.kek_id));
+    /// Says `false` if another item of the tenant has the same id: all items of a partition are in one part of a scan.
+    pub(super) fn stored(&mut self, tenant: &Tenant, key: &KeyItem) -> bool {
+        self.stored.insert((tenant.clone(), key.kek_id))
     }
 
     pub(super) fn erased(&mut self, tenant: &Tenant) {
@@ -67,8 +70,16 @@ impl Untold {
     }
 
     pub(super) fn into_finding(self) -> Finding {
-        Finding { resource: Some(self.resource), ..Finding::new(Class::KeyItem, self.what) }
+        key_finding(self.resource, self.what)
     }
+}
+
+pub(super) fn key_finding(resource: String, what: impl Into<String>) -> Finding {
+    Finding { resource: Some(resource), ..Finding::new(Class::KeyItem, what) }
+}
+
+fn holds(keys: &KeyItems, kek_id: [u8; 16]) -> bool {
+    keys.versions.iter().any(|key| key.kek_id == kek_id)
 }
 
 fn kek_of(record: &StoredRecord) -> Option<[u8; 16]> {
@@ -86,20 +97,78 @@ impl AuditLog {
                 continue;
             }
             let now = self.keys_of(&tenant).await?;
-            let is_there = |now: &KeyItems| {
-                now.tombstone.is_some() || now.versions.iter().any(|key| key.kek_id == kek_id)
-            };
-            if now.as_ref().is_some_and(is_there) {
+            if now.is_some_and(|now| now.tombstone.is_some() || holds(&now, kek_id)) {
                 continue;
             }
             let record = self.store.get(&path, self.deadlines.start()).await?;
             if record.and_then(|current| kek_of(&current.into_record().ok()?)) == Some(kek_id) {
-                let resource = kek_resource(&self.namespace, Some(&tenant), &kek_id);
-                let what = "the key is gone, and records lie under it";
-                findings.push(Finding { resource: Some(resource), ..Finding::new(Class::KeyItem, what) });
+                let resource = self.name_of(&(tenant, kek_id));
+                findings.push(key_finding(resource, "the key is gone, and records lie under it"));
             }
         }
         Ok(findings)
+    }
+
+    /// Keys that were retired, and that are there. The deletion is one transaction with the event, so what is read after it
+    /// has to show it.
+    pub(super) async fn retired_keys(
+        &self,
+        listener: &Listener,
+        keys: &KeysInUse,
+    ) -> Result<Vec<Finding>, AuditLogError> {
+        let met: Vec<_> = {
+            let told = listener.told();
+            let was_retired = |kek: &&TenantKek| told.retired.contains(&self.name_of(kek));
+            keys.stored.iter().filter(was_retired).cloned().collect()
+        };
+        let mut findings = Vec::new();
+        for kek in met {
+            if self.keys_of(&kek.0).await?.is_none_or(|now| holds(&now, kek.1)) {
+                findings.push(key_finding(self.name_of(&kek), "the key was retired, and is there"));
+            }
+        }
+        Ok(findings)
+    }
+
+    /// Keys that a rotation added and nobody retired, and that are gone, though their tenant was not shredded: what is
+    /// written then is sealed under an older one. A key goes in one transaction with its event, so what is read of the log
+    /// after it was found gone has to tell of that.
+    pub(super) async fn undone_rotations(
+        &self,
+        listener: &Listener,
+        keys: &KeysInUse,
+        options: &VerifyOptions,
+        report: &Report,
+    ) -> Result<Vec<Finding>, AuditLogError> {
+        let stored: HashSet<String> = keys.stored.iter().map(|kek| self.name_of(kek)).collect();
+        let not_met: Vec<String> = {
+            let told = listener.told();
+            let rotated = told.rotated.difference(&told.retired);
+            rotated.filter(|resource| !stored.contains(*resource)).cloned().collect()
+        };
+        let mut gone = Vec::new();
+        for resource in not_met {
+            let tenant = resource_parts(&resource).and_then(|parts| Tenant::new(parts.get(1)?).ok());
+            let Some(tenant) = tenant.filter(|tenant| !keys.erased.contains(tenant)) else { continue };
+            let now = self.keys_of(&tenant).await?;
+            let is_there = |key: &KeyItem| self.name_of(&(tenant.clone(), key.kek_id)) == resource;
+            if !now.is_some_and(|now| now.tombstone.is_some() || now.versions.iter().any(is_there)) {
+                gone.push(resource);
+            }
+        }
+        if gone.is_empty() {
+            return Ok(Vec::new());
+        }
+        let later = VerifyOptions { trusted: Some(report.reached.clone()), full: false, ..options.clone() };
+        self.look(&later).await?;
+        let told = listener.told();
+        gone.retain(|resource| !told.retired.contains(resource));
+        let what = "a rotation added the key, and it is gone";
+        Ok(gone.into_iter().map(|resource| key_finding(resource, what)).collect())
+    }
+
+    fn name_of(&self, (tenant, kek_id): &TenantKek) -> String {
+        kek_resource(&self.namespace, Some(tenant), kek_id)
     }
 
     /// Tenants that were shredded, and whose tombstone is gone or that have a key. Both are one transaction with the event, so
@@ -118,7 +187,7 @@ impl AuditLog {
                 // What is no key item, the scan reports too.
                 Some(_) | None => "the tenant was shredded, and there is a key of it",
             };
-            findings.push(Finding { resource: Some(resource), ..Finding::new(Class::KeyItem, what) });
+            findings.push(key_finding(resource, what));
         }
         Ok(findings)
     }
@@ -148,7 +217,7 @@ impl AuditLog {
                 return Ok(Untold { event: CryptoOp::Shred, resource, what });
             }
         };
-        Err(Finding { resource: Some(resource), ..Finding::new(Class::KeyItem, what) })
+        Err(key_finding(resource, what))
     }
 
     /// Whether the MAC fits; without keys that is not known, and so nothing against it.

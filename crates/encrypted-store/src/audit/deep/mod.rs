@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 mod keys;
 
-use self::keys::{KeysInUse, Untold};
+use self::keys::{KeysInUse, Untold, key_finding};
 use super::{
     AuditLog, AuditLogError,
     metrics::{self, verification_did_not_run},
@@ -42,6 +42,10 @@ struct Told {
     records: RecordLedger,
     /// The resources of all KEKs that were generated.
     keks: HashSet<String>,
+    /// The resources of all KEKs that a rotation added.
+    rotated: HashSet<String>,
+    /// The resources of all KEKs that were retired.
+    retired: HashSet<String>,
     /// The resources of all tenants that were shredded.
     shredded: HashSet<String>,
     /// For each chain, the sequence behind the last event that was taken in. From a baseline on, the segment that it ends
@@ -68,15 +72,14 @@ impl Observer for Listener {
         for event in events.iter().filter(|event| event.sequence() >= heard) {
             told.records.note(event);
             let details = event.details();
-            match (details.operation, details.outcome) {
-                (CryptoOp::GenerateKek, Outcome::Success) => {
-                    told.keks.insert(details.resource.clone());
-                }
-                (CryptoOp::Shred, Outcome::Success) => {
-                    told.shredded.insert(details.resource.clone());
-                }
-                _ => {}
-            }
+            let told_of = match (details.operation, details.outcome) {
+                (CryptoOp::GenerateKek, Outcome::Success) => &mut told.keks,
+                (CryptoOp::Rotate, Outcome::Success) => &mut told.rotated,
+                (CryptoOp::Retire, Outcome::Success) => &mut told.retired,
+                (CryptoOp::Shred, Outcome::Success) => &mut told.shredded,
+                _ => continue,
+            };
+            told_of.insert(details.resource.clone());
         }
         if let Some(last) = events.last() {
             told.heard.insert(chain.clone(), heard.max(last.sequence().saturating_add(1)));
@@ -156,6 +159,8 @@ impl AuditLog {
             self.find_missing(&listener, &options, &mut scanned).await?;
         }
         let Scanned { suspects, untold, mut findings, keys, unnamed, .. } = scanned;
+        findings.extend(self.retired_keys(&listener, &keys).await?);
+        findings.extend(self.undone_rotations(&listener, &keys, &options, &report).await?);
         findings.extend(self.missing_keys(keys).await?);
         findings.extend(self.undone_shreds(&listener).await?);
         findings.extend(self.unregistered(unnamed).await?);
@@ -215,8 +220,12 @@ impl AuditLog {
                 }
             }
             ScannedItem::TenantKey { tenant, key } => {
-                scanned.keys.stored(&tenant, &key);
                 let name = kek_resource(&self.namespace, Some(&tenant), &key.kek_id);
+                if !scanned.keys.stored(&tenant, &key) {
+                    let what =
+                        format!("version {}: another of the tenant's versions has its id", key.version);
+                    scanned.findings.push(key_finding(name.clone(), what));
+                }
                 let what = format!("no event tells of the making of version {} of this key", key.version);
                 let untold = Untold { event: CryptoOp::GenerateKek, resource: name, what };
                 if !untold.is_told(&listener.told()) {
