@@ -2,7 +2,10 @@
 
 use std::{error::Error, sync::Arc};
 
-use blue_encrypted_store::{AwsKmsError, KmsCallError, keys::KeyError};
+use blue_encrypted_store::{
+    AwsKmsError, KmsCallError,
+    keys::{KeyError, UmkId},
+};
 
 use crate::config::{Config, Set};
 
@@ -42,10 +45,7 @@ fn of_key_error(error: &KeyError, config: &Config) -> Vec<String> {
     match error {
         KeyError::Denied { umk_id, .. } => match call.map(|call| (call.operation(), call.code())) {
             Some((operation, Some("AccessDeniedException" | "AccessDenied" | "NotAuthorized"))) => vec![
-                format!(
-                    "allow {} on {umk_id}, in a policy of whoever calls and in that of the key (docs/aws.md)",
-                    right(operation)
-                ),
+                format!("{}, in a policy of whoever calls and in that of the key (docs/aws.md)", allow(operation, umk_id)),
                 format!(
                     "a policy with conditions on the encryption context has to allow bes:ns = {}",
                     config.namespace.value
@@ -78,11 +78,14 @@ fn of_key_error(error: &KeyError, config: &Config) -> Vec<String> {
     }
 }
 
-/// What IAM calls the right to an operation.
-fn right(operation: &str) -> String {
+/// The right that was missing, as IAM calls it. Which of its two ReEncrypt lacked, KMS may not say: either key is the one of
+/// the error then.
+fn allow(operation: &str, umk_id: &UmkId) -> String {
     match operation {
-        "ReEncrypt" => "kms:ReEncryptFrom on the old key and kms:ReEncryptTo".to_owned(),
-        other => format!("kms:{other}"),
+        "ReEncrypt" => format!(
+            "allow kms:ReEncryptFrom on the old key and kms:ReEncryptTo on the new one, one of which is {umk_id}"
+        ),
+        other => format!("allow kms:{other} on {umk_id}"),
     }
 }
 
