@@ -446,7 +446,7 @@ async fn nothing_is_released_or_written_while_the_log_cannot_be_written() {
         Fate::Silence,
     ];
     let cases = fates.iter().flat_map(|fate| [(fate, false), (fate, true)]);
-    let cases = stream::iter(cases).map(|(fate, lease)| unwritable(fate, lease)).buffer_unordered(4);
+    let cases = stream::iter(cases).map(|(fate, lease)| unwritable(fate, lease)).buffer_unordered(8);
     assert_eq!(cases.count().await, 8);
 }
 

@@ -19,7 +19,7 @@ use blue_encrypted_store::{
     table::{StoreError, TableError},
 };
 use blue_tests::{Fate, Item, Note, Proxy, Request, Sandbox, VerifiedLog};
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future::join_all, stream};
 
 const REPETITIONS: usize = 100;
 /// How many repetitions are under way at once; each has a record of its own.
@@ -594,17 +594,15 @@ const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_is_never_answered_ends_as_unknown_within_its_deadline() {
-    let mut cases = 0;
-    for policy in policies() {
+    let cases =
+        policies().into_iter().flat_map(|policy| [(policy, Fate::LoseAnswer), (policy, Fate::Silence)]);
+    let cases = cases.map(async |(policy, fate)| {
         let setting = Setting::apart("never-answered", policy).await;
-        for fate in [Fate::LoseAnswer, Fate::Silence] {
-            for id in ["create", "replace", "delete"] {
-                never_answered(&setting, &fate, id).await;
-                cases += 1;
-            }
+        for id in ["create", "replace", "delete"] {
+            never_answered(&setting, &fate, id).await;
         }
-    }
-    assert_eq!(cases, 12);
+    });
+    assert_eq!(join_all(cases).await.len(), 4);
 }
 
 async fn never_answered(setting: &Setting, fate: &Fate, id: &str) {
@@ -675,42 +673,44 @@ async fn short_lived(setting: &Setting, proxy: &Proxy) -> Writer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_never_answers_is_a_typed_error_within_the_deadline() {
-    for policy in policies() {
-        let setting = Setting::new("silence", policy).await;
-        let silent = Arc::new(AtomicBool::new(false));
-        let switch = silent.clone();
-        let proxy = Proxy::start(move |_| {
-            let silent = switch.load(SeqCst);
-            async move { if silent { Fate::Silence } else { Fate::Forward } }
-        })
-        .await;
-        let ours = short_lived(&setting, &proxy).await;
-        silent.store(true, SeqCst);
+    join_all(policies().map(service_that_never_answers)).await;
+}
 
-        let started = Instant::now();
-        let read = ours.inbox.get::<Note>("warm-up").await;
-        assert!(matches!(&read, Err(ReadError::Store(StoreError::Unavailable { .. }))), "{read:?}");
-        let listed: Vec<_> = ours.inbox.list::<Note>().collect().await;
-        assert!(matches!(&listed[..], [Err(ReadError::Store(StoreError::Unavailable { .. }))]), "{listed:?}");
-        let update = ours.inbox.update("warm-up", |_: &mut Note| panic!("nothing was read")).await;
-        assert!(matches!(&update, Err(WriteError::Store(StoreError::Unavailable { .. }))), "{update:?}");
-        let deleted = ours.delete("warm-up", Delete::Any).await;
-        assert!(matches!(&deleted, Err(WriteError::Store(StoreError::Unavailable { .. }))), "{deleted:?}");
-        let upsert = ours.put(&Note::new("warm-up", "text")).await;
-        assert!(is_unknown(&upsert), "{upsert:?}");
-        let opened = setting.builder(&proxy, short()).open().await;
-        assert!(
-            matches!(&opened, Err(OpenError::Table(TableError::Store(StoreError::Unavailable { .. })))),
-            "{opened:?}"
-        );
-        assert!(started.elapsed() < SOON * 2, "{:?}", started.elapsed());
+async fn service_that_never_answers(policy: AuditConfig) {
+    let setting = Setting::new("silence", policy).await;
+    let silent = Arc::new(AtomicBool::new(false));
+    let switch = silent.clone();
+    let proxy = Proxy::start(move |_| {
+        let silent = switch.load(SeqCst);
+        async move { if silent { Fate::Silence } else { Fate::Forward } }
+    })
+    .await;
+    let ours = short_lived(&setting, &proxy).await;
+    silent.store(true, SeqCst);
 
-        // What could not be told meanwhile is told when the service is back.
-        silent.store(false, SeqCst);
-        let log = setting.audited(&ours).await;
-        let about = log.about(&path("warm-up"));
-        assert!(about.iter().any(|event| event.reason == "outcome_unknown"), "{about:#?}");
-    }
+    let started = Instant::now();
+    let read = ours.inbox.get::<Note>("warm-up").await;
+    assert!(matches!(&read, Err(ReadError::Store(StoreError::Unavailable { .. }))), "{read:?}");
+    let listed: Vec<_> = ours.inbox.list::<Note>().collect().await;
+    assert!(matches!(&listed[..], [Err(ReadError::Store(StoreError::Unavailable { .. }))]), "{listed:?}");
+    let update = ours.inbox.update("warm-up", |_: &mut Note| panic!("nothing was read")).await;
+    assert!(matches!(&update, Err(WriteError::Store(StoreError::Unavailable { .. }))), "{update:?}");
+    let deleted = ours.delete("warm-up", Delete::Any).await;
+    assert!(matches!(&deleted, Err(WriteError::Store(StoreError::Unavailable { .. }))), "{deleted:?}");
+    let upsert = ours.put(&Note::new("warm-up", "text")).await;
+    assert!(is_unknown(&upsert), "{upsert:?}");
+    let opened = setting.builder(&proxy, short()).open().await;
+    assert!(
+        matches!(&opened, Err(OpenError::Table(TableError::Store(StoreError::Unavailable { .. })))),
+        "{opened:?}"
+    );
+    assert!(started.elapsed() < SOON * 2, "{:?}", started.elapsed());
+
+    // What could not be told meanwhile is told when the service is back.
+    silent.store(false, SeqCst);
+    let log = setting.audited(&ours).await;
+    let about = log.about(&path("warm-up"));
+    assert!(about.iter().any(|event| event.reason == "outcome_unknown"), "{about:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
