@@ -3,6 +3,10 @@
 //! A record's versions grow by one with each write, from the version that it was created with. So the version v of a
 //! record is its last if an event tells that it was written, and none that v + 1 was, or that v was deleted. That needs
 //! neither clocks nor an order among chains.
+//!
+//! Each version is written once and followed once, but for the last. A record that was rolled back and then written by an
+//! honest writer has a version that was written twice, whether or not somebody wrote on: the sum of both stays uneven for
+//! good, in whatever order the events come.
 
 use std::collections::HashMap;
 
@@ -17,16 +21,18 @@ type Name = [u8; 16];
 #[derive(Debug, Default)]
 pub struct RecordLedger(HashMap<Name, Versions>);
 
-/// The versions of one record that are not both written and followed.
+/// The versions of one record that were not written as often as they were followed.
 type Versions = Vec<Version>;
 
 #[derive(Debug, Clone, Copy)]
 struct Version {
     number: u64,
-    /// The content that was written.
+    /// The content that was written, the last if that was so more than once.
     written: Option<[u8; 32]>,
-    /// Whether the next version was written, or this one deleted.
-    followed: bool,
+    /// How often that was.
+    times: u32,
+    /// The same, less how often the next version was written or this one deleted.
+    open: i64,
 }
 
 /// A record as it lies in the table.
@@ -39,7 +45,7 @@ pub struct RecordState {
 }
 
 impl RecordLedger {
-    /// Takes an event in. Of one chain they come in order, of several in any.
+    /// Takes an event in, each once. Of one chain they come in order, of several in any.
     pub fn note(&mut self, event: &CryptoAuditEvent) {
         let details = event.details();
         if details.outcome != Outcome::Success {
@@ -49,18 +55,18 @@ impl RecordLedger {
         match (details.operation, details.content_digest) {
             (CryptoOp::Encrypt, Some(digest)) => {
                 let versions = self.0.entry(name()).or_default();
-                change(versions, details.version, |version| version.written = Some(digest));
+                change(versions, details.version, |version| version.was_written(digest));
                 if let Some(before) = details.version.checked_sub(1) {
-                    change(versions, before, |version| version.followed = true);
+                    change(versions, before, Version::was_followed);
                 }
             }
             // What was deleted had no version that could be read: whatever was there is gone.
             (CryptoOp::Delete, _) if details.version == 0 => {
-                self.0.entry(name()).or_default().retain(|version| version.written.is_none());
+                self.0.entry(name()).or_default().retain(|version| !version.is_last());
             }
             (CryptoOp::Delete, _) => {
                 let versions = self.0.entry(name()).or_default();
-                change(versions, details.version, |version| version.followed = true);
+                change(versions, details.version, Version::was_followed);
             }
             _ => {}
         }
@@ -72,6 +78,10 @@ impl RecordLedger {
     pub fn judge(&self, resource: &str, stored: Option<RecordState>) -> Option<Class> {
         let versions = self.0.get(&name(resource));
         let last: Vec<Version> = versions.into_iter().flatten().filter(|v| v.is_last()).copied().collect();
+        // It was rolled back before it was written again, whatever became of it since.
+        if last.iter().any(|version| version.times > 1) {
+            return Some(Class::StaleRecord);
+        }
         let Some(stored) = stored else {
             return (!last.is_empty()).then_some(Class::UnloggedDelete);
         };
@@ -110,18 +120,28 @@ impl RecordLedger {
 
 impl Version {
     fn is_last(&self) -> bool {
-        self.written.is_some() && !self.followed
+        self.open > 0
+    }
+
+    fn was_written(&mut self, digest: [u8; 32]) {
+        self.written = Some(digest);
+        self.times = self.times.saturating_add(1);
+        self.open += 1;
+    }
+
+    fn was_followed(&mut self) {
+        self.open -= 1;
     }
 }
 
-/// Changes what is known of a version, and forgets it once it is written and followed.
+/// Changes what is known of a version, and forgets it once it was written as often as it was followed.
 fn change(versions: &mut Versions, number: u64, edit: impl FnOnce(&mut Version)) {
     let index = versions.iter().position(|version| version.number == number).unwrap_or_else(|| {
-        versions.push(Version { number, written: None, followed: false });
+        versions.push(Version { number, written: None, times: 0, open: 0 });
         versions.len() - 1
     });
     edit(&mut versions[index]);
-    if versions[index].written.is_some() && versions[index].followed {
+    if versions[index].open == 0 {
         versions.swap_remove(index);
     }
 }
@@ -214,6 +234,33 @@ mod tests {
         let ledger = ledger(&[written(100), written(101), written(102), again]);
         let state = Some(RecordState { version: 101, content_digest: Some([77; 32]) });
         assert_eq!(ledger.judge("r", state), Some(Class::StaleRecord));
+    }
+
+    #[test]
+    fn a_rollback_that_was_written_over_is_seen_for_good_and_in_any_order() {
+        let rewritten = |version| event(CryptoOp::Encrypt, version, 77);
+        let now = |version| Some(RecordState { version, content_digest: Some([77; 32]) });
+        let first: Vec<_> = (100..110).map(written).collect();
+        for back in 1..5 {
+            for on in 0..3 {
+                // Rolled back by so many, and written as often and so many times more.
+                let again: Vec<_> = (110 - back..110 + on).map(rewritten).collect();
+                let mut events = [first.clone(), again].concat();
+                for _ in 0..20 {
+                    let ledger = ledger(&events);
+                    assert!(ledger.judge("r", now(109 + on)).is_some(), "back {back}, on {on}");
+                    let mut deleted_since = events.clone();
+                    deleted_since.push(deleted(109 + on));
+                    assert!(
+                        self::ledger(&deleted_since).judge("r", None).is_some(),
+                        "back {back}, on {on}, deleted"
+                    );
+                    fastrand::shuffle(&mut events);
+                }
+            }
+        }
+        let ledger = ledger(&[first, vec![rewritten(109)]].concat());
+        assert_eq!(ledger.judge("r", now(109)), Some(Class::StaleRecord));
     }
 
     #[test]
