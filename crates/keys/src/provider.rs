@@ -107,6 +107,16 @@ impl KeyOwner {
             Self::Audit => "",
         }
     }
+
+    /// What stands for the tenant where others read along, as in logs, traces and CloudTrail: the 64 hexadecimal digits of
+    /// `SHA-256("bes1/tenant" ‖ lp(namespace) ‖ lp(tenant))`. Whoever can guess the name can tell that it is this one.
+    #[must_use]
+    pub fn pseudonym(&self, namespace: &Namespace) -> String {
+        let mut tenant = b"bes1/tenant".to_vec();
+        push_length_prefixed(&mut tenant, namespace.as_str().as_bytes());
+        push_length_prefixed(&mut tenant, self.tenant().as_bytes());
+        hex::encode(digest::digest(&digest::SHA256, &tenant))
+    }
 }
 
 impl fmt::Display for KeyOwner {
@@ -145,18 +155,15 @@ impl KeyContext {
         out
     }
 
-    /// What AWS KMS is given as encryption context, names ascending. CloudTrail logs it in clear, so the tenant is there as
-    /// the hexadecimal digits of `SHA-256("bes1/tenant" ‖ lp(namespace) ‖ lp(tenant))` alone, empty for the audit key.
+    /// What AWS KMS is given as encryption context, names ascending. CloudTrail logs it in clear, so the tenant is there by
+    /// its [`KeyOwner::pseudonym`] alone, that of the empty name for the audit key.
     #[must_use]
     pub fn encryption_context(&self) -> [(&'static str, String); 5] {
-        let mut tenant = b"bes1/tenant".to_vec();
-        push_length_prefixed(&mut tenant, self.namespace.as_str().as_bytes());
-        push_length_prefixed(&mut tenant, self.owner.tenant().as_bytes());
         [
             ("bes:kek", self.kek_id.to_string()),
             ("bes:ns", self.namespace.to_string()),
             ("bes:purpose", self.owner.purpose().to_owned()),
-            ("bes:tenant", hex::encode(digest::digest(&digest::SHA256, &tenant))),
+            ("bes:tenant", self.owner.pseudonym(&self.namespace)),
             ("bes:version", self.version.to_string()),
         ]
     }

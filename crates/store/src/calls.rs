@@ -11,7 +11,7 @@ use std::{
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
-    operation::transact_write_items::TransactWriteItemsError,
+    operation::{RequestId, transact_write_items::TransactWriteItemsError},
     types::CancellationReason,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -19,6 +19,7 @@ use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::error::Elapsed,
 };
+use tracing::Instrument;
 
 use crate::{
     Table,
@@ -206,13 +207,17 @@ pub(crate) enum Attempt<T, E> {
 }
 
 /// Sends a request once, when its turn comes.
+///
+/// It is the `number`th attempt at `operation`, from 1.
 pub(crate) fn attempt<'a, T, E>(
+    operation: &'static str,
+    number: u32,
     table: &'a Table,
     deadline: Deadline,
     sending: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send + 'a,
 ) -> impl Future<Output = Attempt<T, E>> + Send + 'a
 where
-    T: 'a,
+    T: RequestId + Send + 'a,
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     // On the heap and without its type: the SDK's futures are nested so deeply that those of our callers, and of
@@ -220,7 +225,11 @@ where
     let sending: Pin<Box<dyn Future<Output = _> + Send + 'a>> = Box::pin(sending);
     async move {
         let Some(_turn) = table.turns.take(deadline).await else { return Attempt::NotSent(NO_TURN.into()) };
-        judged(tokio::time::timeout(deadline.patience(), sending).await)
+        let request = table.telemetry.request(operation, number);
+        let sending = sending.instrument(request.span.clone());
+        let attempt = judged(tokio::time::timeout(deadline.patience(), sending).await);
+        request.ended(&attempt);
+        attempt
     }
 }
 
@@ -252,6 +261,7 @@ pub(crate) async fn call<T, E, F>(
     mut send: impl FnMut() -> F,
 ) -> Result<Answered<T, E>, GaveUp>
 where
+    T: RequestId + Send,
     F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -264,7 +274,7 @@ where
             return Err(gave_up(attempts, PASSED.into()));
         }
         attempts += 1;
-        let cause: Cause = match attempt(table, deadline, send()).await {
+        let cause: Cause = match attempt(operation, attempts, table, deadline, send()).await {
             Attempt::Answered(answer) => {
                 let sent = Sent { operation, attempts, unanswered_before: unanswered };
                 return Ok(Answered { answer, sent });
@@ -298,6 +308,7 @@ pub(crate) async fn ask<T, E, F>(
     send: impl FnMut() -> F,
 ) -> Result<T, StoreError>
 where
+    T: RequestId + Send,
     F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {

@@ -96,7 +96,7 @@ impl Store {
 
     async fn append_alone(&self, segment: &SegmentItem, item: Item, deadline: Deadline) -> Appended {
         let request = self.table.put_item(item, Condition::absent());
-        match attempt(&self.table, deadline, request.send()).await {
+        match attempt(PUT, 1, &self.table, deadline, request.send()).await {
             Attempt::Answered(Err(PutItemError::ConditionalCheckFailedException(failed))) => {
                 self.taken(segment, failed.item, deadline).await
             }
@@ -122,7 +122,7 @@ impl Store {
             .transact_write_items()
             .client_request_token(token.to_string())
             .set_transact_items(Some(parts));
-        match attempt(&self.table, deadline, request.send()).await {
+        match attempt(TRANSACTION, 1, &self.table, deadline, request.send()).await {
             Attempt::Answered(Err(TransactionCanceledException(cancelled)))
             | Attempt::Postponed(TransactionCanceledException(cancelled)) => {
                 match judge(cancelled.cancellation_reasons.unwrap_or_default(), writes) {

@@ -42,6 +42,7 @@ mod scan;
 mod segments;
 mod size;
 mod table;
+mod telemetry;
 mod write;
 
 /// Names, addresses and attributes: the crate `blue-address`.

@@ -17,6 +17,7 @@ use crate::{
     calls::{GaveUp, Turns, ask, backoff, call, service_error},
     item::{Condition, Item, PK, SK},
     meta::meta_key,
+    telemetry::Telemetry,
 };
 
 /// How long a table may take to be created or deleted.
@@ -29,6 +30,7 @@ pub struct Table {
     pub(crate) name: String,
     pub(crate) deadlines: Deadlines,
     pub(crate) turns: Turns,
+    pub(crate) telemetry: Telemetry,
 }
 
 /// What DynamoDB says of a table.
@@ -66,7 +68,9 @@ impl Table {
     #[must_use]
     pub fn new(client: &Client, name: impl Into<String>, deadlines: Deadlines) -> Self {
         let config = client.config().to_builder().retry_config(RetryConfig::disabled()).build();
-        Self { client: Client::from_conf(config), name: name.into(), deadlines, turns: Turns::new() }
+        let name = name.into();
+        let telemetry = Telemetry::of(&name);
+        Self { client: Client::from_conf(config), name, deadlines, turns: Turns::new(), telemetry }
     }
 
     /// Its name.

@@ -7,6 +7,7 @@ use tokio::{
     sync::{mpsc, watch},
     time::Instant,
 };
+use tracing::Instrument;
 
 use crate::{Appended, AuditKeys, Cause, GENESIS, Refusal, Segment, SegmentLog, Stored};
 
@@ -14,6 +15,7 @@ use super::{
     AppendError, AppenderConfig, Committed, Head, Message, Shared, State, Stopped, Submission,
     group::{Group, NotAdmitted},
     slot::{Attempt, Fate, Slot},
+    telemetry::span_of,
 };
 
 /// So many submissions may be passed over in the search for one that fits into a group.
@@ -133,6 +135,11 @@ impl<L: SegmentLog> Actor<L> {
         if members.is_empty() {
             return Ok(Round::Settled);
         }
+        let span = span_of(self.chain.as_str(), &members);
+        self.append(members).instrument(span).await
+    }
+
+    async fn append(&mut self, members: Vec<Submission<L>>) -> Result<Round, Stopped> {
         let head = match self.head {
             Some(head) if self.lost_races < LOST_RACES && !self.is_to_look_again() => head,
             _ => match self.look().await {
@@ -228,11 +235,13 @@ impl<L: SegmentLog> Actor<L> {
             let writes = slot.writes(&current);
             let patience = self.config.attempt;
             let appended = self.log.append(&current.segment, &writes, current.token, patience).await;
+            let joined = writes.len();
             drop(writes);
             let may_be_done = current.unanswered || slot.is_undecided();
             let cause = match appended {
                 Appended::Done => {
                     self.lost_races = 0;
+                    self.shared.telemetry.appended(&current.segment, joined);
                     self.advance(after(&current.segment));
                     self.settle(slot, Some(&current));
                     return Ok(Round::Settled);
@@ -280,6 +289,7 @@ impl<L: SegmentLog> Actor<L> {
         stored: &Stored,
     ) -> Result<Round, Stopped> {
         if let Some(ours) = slot.lies(current, stored) {
+            self.shared.telemetry.appended(&ours.segment, slot.writes(&ours).len());
             self.advance(after(&ours.segment));
             self.settle(slot, Some(&ours));
             return Ok(Round::Settled);
@@ -292,6 +302,7 @@ impl<L: SegmentLog> Actor<L> {
         }
         self.advance(theirs);
         self.lost_races += 1;
+        self.shared.telemetry.lost_race();
         tracing::debug!(chain = %self.chain, sequence = head.next, "another writer was first; linking anew");
         if self.lost_races >= LOST_RACES {
             tokio::time::sleep(backoff(0).mul_f64(f64::from(self.lost_races.min(8)) / 8.0)).await;
@@ -304,7 +315,10 @@ impl<L: SegmentLog> Actor<L> {
         let mut again = Vec::new();
         for fate in slot.settle(done) {
             match fate {
-                Fate::Done(submission, sequence) => submission.answer(Ok(Committed::Done(sequence))),
+                Fate::Done(submission, sequence) => {
+                    self.shared.telemetry.durable(&submission.queued);
+                    submission.answer(Ok(Committed::Done(sequence)));
+                }
                 Fate::Denied(submission) if submission.write.is_none() => {
                     submission.answer(Ok(Committed::Done(done.map_or(0, |attempt| attempt.segment.first))));
                 }

@@ -8,6 +8,7 @@ mod actor;
 mod error;
 mod group;
 mod slot;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
@@ -22,10 +23,14 @@ use std::{
 
 use blue_address::{Chain, Namespace};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tracing::Span;
 
 use crate::{AuditKeys, Cause, Details, JoinedWrite, SegmentLog};
 
-use self::actor::Actor;
+use self::{
+    actor::Actor,
+    telemetry::{Queued, Telemetry},
+};
 pub use self::{
     error::{AppendError, Stopped},
     group::{MAX_GROUP_WRITES, MAX_REQUEST_LEN, MAX_SEGMENT_LEN},
@@ -103,6 +108,7 @@ struct Shared {
     stopped: OnceLock<Stopped>,
     /// What keeps the task from getting on, for the errors of those who wait.
     trouble: Mutex<Option<Cause>>,
+    telemetry: Telemetry,
 }
 
 impl Shared {
@@ -131,6 +137,9 @@ struct Submission<L: SegmentLog> {
     waiter: Option<Waiter<L::Found>>,
     /// How often another transaction was in its way.
     busy: u32,
+    /// That of whoever waits for it.
+    span: Span,
+    queued: Queued,
     _room: OwnedSemaphorePermit,
 }
 
@@ -287,6 +296,8 @@ impl<L: SegmentLog> Appender<L> {
             write,
             waiter,
             busy: 0,
+            span: Span::current(),
+            queued: self.shared.telemetry.queued(),
             _room: room,
         }))?;
         let (chain, shared) = (self.chain.clone(), self.shared.clone());
@@ -376,7 +387,16 @@ impl<L: SegmentLog> Reservation<L> {
                 // The one permit stands for all of them: the first holds it.
                 None => self.appender.room.clone().try_acquire_many_owned(0).expect("nothing is asked for"),
             };
-            let submission = Submission { events, events_len, write: None, waiter: None, busy: 0, _room };
+            let submission = Submission {
+                events,
+                events_len,
+                write: None,
+                waiter: None,
+                busy: 0,
+                span: Span::none(),
+                queued: self.appender.shared.telemetry.queued(),
+                _room,
+            };
             self.appender.send(Message::Submission(submission))?;
         }
         Ok(())

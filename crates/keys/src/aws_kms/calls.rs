@@ -16,6 +16,7 @@ use super::{
     AwsKmsError,
     arn::KeyArn,
     error::{KmsCallError, key_error},
+    telemetry::Telemetry,
 };
 use crate::{KeyContext, KeyError, UmkId};
 
@@ -28,6 +29,7 @@ pub(super) struct Key {
     pub(super) arn: KeyArn,
     pub(super) umk_id: UmkId,
     pub(super) client: Client,
+    pub(super) telemetry: Telemetry,
 }
 
 impl Key {
@@ -38,7 +40,8 @@ impl Key {
         const NAME: &str = "GenerateDataKey";
         let request = self.client.generate_data_key().key_id(self.umk_id.as_str());
         let request = request.key_spec(DataKeySpec::Aes256).set_encryption_context(Some(pairs(context)));
-        let answer = request.send().await.map_err(|error| key_error(NAME, &self.umk_id, &error))?;
+        let answer = self.telemetry.call(NAME, self.umk_id.as_str(), request.send()).await;
+        let answer = answer.map_err(|error| key_error(NAME, &self.umk_id, &error))?;
         let secret = secret(answer.plaintext);
         self.expect_answer_of(NAME, answer.key_id.as_deref())?;
         let secret =
@@ -52,11 +55,13 @@ impl Key {
         ciphertext: &[u8],
         context: &KeyContext,
     ) -> Result<SecretKey, KeyError> {
+        const NAME: &str = "Decrypt";
         // With the key's ARN: without it, KMS takes whatever key the ciphertext names, a stranger's as well.
         let request = self.client.decrypt().key_id(self.umk_id.as_str());
         let request =
             request.ciphertext_blob(Blob::new(ciphertext)).set_encryption_context(Some(pairs(context)));
-        let answer = request.send().await.map_err(|error| key_error("Decrypt", &self.umk_id, &error))?;
+        let answer = self.telemetry.call(NAME, self.umk_id.as_str(), request.send()).await;
+        let answer = answer.map_err(|error| key_error(NAME, &self.umk_id, &error))?;
         let secret = secret(answer.plaintext);
         if !self.is(answer.key_id.as_deref()) {
             return Err(KeyError::Authentication);
@@ -74,7 +79,8 @@ impl Key {
         let request = request
             .plaintext(Blob::new(secret.expose().as_slice()))
             .set_encryption_context(Some(pairs(context)));
-        let answer = request.send().await.map_err(|error| key_error(NAME, &self.umk_id, &error))?;
+        let answer = self.telemetry.call(NAME, self.umk_id.as_str(), request.send()).await;
+        let answer = answer.map_err(|error| key_error(NAME, &self.umk_id, &error))?;
         self.expect_answer_of(NAME, answer.key_id.as_deref())?;
         self.ciphertext(NAME, answer.ciphertext_blob)
     }
@@ -93,7 +99,8 @@ impl Key {
             .set_source_encryption_context(Some(pairs(context)))
             .destination_key_id(to.umk_id.as_str())
             .set_destination_encryption_context(Some(pairs(context)));
-        let answer = request.send().await.map_err(|error| {
+        let answer = self.telemetry.call(NAME, self.umk_id.as_str(), request.send()).await;
+        let answer = answer.map_err(|error| {
             let is_of_other = names(&error, &to.umk_id) && !names(&error, &self.umk_id);
             key_error(NAME, if is_of_other { &to.umk_id } else { &self.umk_id }, &error)
         })?;
@@ -128,11 +135,15 @@ impl Key {
 }
 
 /// Asks KMS which key it is. `name` is as it was configured.
-pub(super) async fn describe(client: &Client, name: &str) -> Result<KeyArn, AwsKmsError> {
+pub(super) async fn describe(
+    client: &Client,
+    telemetry: &Telemetry,
+    name: &str,
+) -> Result<KeyArn, AwsKmsError> {
     const NAME: &str = "DescribeKey";
     let umk_id = UmkId::new(name);
     let unresolved = |source| AwsKmsError::Unresolved { name: name.to_owned(), source };
-    let answer = client.describe_key().key_id(name).send().await;
+    let answer = telemetry.call(NAME, name, client.describe_key().key_id(name).send()).await;
     let answer = answer.map_err(|error| unresolved(key_error(NAME, &umk_id, &error)))?;
     let metadata = answer.key_metadata.as_ref();
     let arn = metadata.and_then(|metadata| metadata.arn.as_deref()).and_then(KeyArn::parse);

@@ -3,6 +3,7 @@
 mod arn;
 mod calls;
 mod error;
+mod telemetry;
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
@@ -21,6 +22,7 @@ pub use self::{
 use self::{
     arn::{KeyArn, KeyName},
     calls::{Key, MAX_CIPHERTEXT},
+    telemetry::Telemetry,
 };
 use crate::{KeyContext, KeyError, KeyProvider, UmkId, WrappedKek};
 
@@ -222,6 +224,7 @@ struct Clients {
     base: aws_sdk_kms::config::Builder,
     own_region: Option<String>,
     by_region: HashMap<String, Client>,
+    telemetry: Telemetry,
 }
 
 impl Clients {
@@ -239,6 +242,7 @@ impl Clients {
             base: client.config().to_builder().retry_config(retries).timeout_config(timeouts),
             own_region: client.config().region().map(ToString::to_string),
             by_region: HashMap::new(),
+            telemetry: Telemetry::new(),
         }
     }
 
@@ -257,7 +261,7 @@ impl Clients {
             }
         };
         let client = self.of(&region);
-        let described = tokio::time::timeout(limit, calls::describe(&client, &name)).await;
+        let described = tokio::time::timeout(limit, calls::describe(&client, &self.telemetry, &name)).await;
         let arn = described.unwrap_or_else(|_| {
             let source = KmsCallError::too_late("DescribeKey");
             Err(AwsKmsError::Unresolved { name: name.clone(), source })
@@ -267,7 +271,7 @@ impl Clients {
 
     fn found(&mut self, arn: KeyArn) -> Key {
         let client = self.of(arn.region());
-        Key { umk_id: UmkId::new(arn.to_string()), arn, client }
+        Key { umk_id: UmkId::new(arn.to_string()), arn, client, telemetry: self.telemetry.clone() }
     }
 }
 

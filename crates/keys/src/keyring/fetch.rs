@@ -11,6 +11,7 @@ use super::{
     owner_keks::{KekCell, OwnerKeks, Read, Slot, UntilExpiry},
     pace::{Pace, Setback},
     progress::{Generations, Progress},
+    telemetry::Telemetry,
 };
 use crate::{Inserted, KekStore, KeyContext, KeyError, KeyOwner, KeyProvider, StoredKek};
 
@@ -24,6 +25,7 @@ pub(super) struct Inner {
     pub(super) cache: Cache<KeyOwner, Slot>,
     pub(super) progress: Progress,
     pub(super) generations: Generations,
+    pub(super) telemetry: Telemetry,
 }
 
 /// What a load is for: those of one purpose share one.
@@ -49,13 +51,16 @@ impl Inner {
         let ttl = config.ttl.min(FAR);
         let negative_ttl = config.negative_ttl.min(ttl);
         let pace = Pace { negative_ttl, retry_pause: config.retry_pause.min(negative_ttl) };
+        let telemetry = Telemetry::new();
+        let removed = telemetry.clone();
         let cache = Cache::builder()
             .max_capacity(config.capacity)
             .eviction_policy(EvictionPolicy::lru())
             .expire_after(UntilExpiry)
+            .eviction_listener(move |_, _, cause| removed.removed(cause))
             .build();
         let (progress, generations) = (Progress::default(), Generations::for_capacity(config.capacity));
-        Self { namespace, provider, store, ttl, pace, cache, progress, generations }
+        Self { namespace, provider, store, ttl, pace, cache, progress, generations, telemetry }
     }
 
     /// The keys that are held and may be used, or why they could not be read just now.
@@ -173,7 +178,7 @@ impl Inner {
         let read_at = Instant::now();
         let store_error = |source| KeyringError::Store { owner: owner.clone(), source };
         let found = self.store.load(owner).await.map_err(store_error)?;
-        tracing::debug!(%owner, versions = found.versions.len(), "loaded keys");
+        tracing::debug!(bes.tenant = self.pseudonym(owner), versions = found.versions.len(), "loaded keys");
         Ok(Read { generation, read_at, found })
     }
 
@@ -187,12 +192,12 @@ impl Inner {
         let inserted = self.store.insert(owner, &stored).await;
         match inserted.map_err(|source| KeyringError::Store { owner: owner.clone(), source })? {
             Inserted::Done => {
-                tracing::info!(%owner, kek_id = %stored.kek_id, "created the first key");
+                tracing::info!(bes.tenant = self.pseudonym(owner), kek_id = %stored.kek_id, "created the first key");
                 let added = OwnerKeks::first(generation, read_at, self.ttl, &self.pace, stored, kek);
                 Ok(self.install(owner, generation, |_| added).await)
             }
             Inserted::Lost => {
-                tracing::debug!(%owner, "another process created the first key");
+                tracing::debug!(bes.tenant = self.pseudonym(owner), "another process created the first key");
                 let read = self.read(owner, generation).await?;
                 Ok(self.take_in(owner, read).await)
             }
@@ -250,6 +255,11 @@ impl Inner {
             std::future::ready(Op::Put(slot))
         };
         self.cache.entry_by_ref(owner).and_compute_with(landing).await;
+    }
+
+    /// How logs and traces name an owner.
+    pub(super) fn pseudonym(&self, owner: &KeyOwner) -> String {
+        owner.pseudonym(&self.namespace)
     }
 
     fn context(&self, owner: &KeyOwner, version: u32, kek_id: KekId) -> KeyContext {

@@ -22,6 +22,7 @@ mod fetch;
 mod owner_keks;
 mod pace;
 mod progress;
+mod telemetry;
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,6 +32,7 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, sleep_until},
 };
+use tracing::Instrument;
 
 use crate::{
     KekStore, KekStoreError, KeyError, KeyOwner, KeyProvider, Tombstone,
@@ -266,7 +268,9 @@ impl Keyring {
     /// The owner's keys, as they are held or else as they are stored.
     async fn keks(&self, owner: &KeyOwner) -> Result<Arc<OwnerKeks>, KeyringError> {
         let generation = self.inner.generations.current(owner);
-        let keks = match self.inner.cached(owner).await? {
+        let cached = self.inner.cached(owner).await?;
+        self.inner.telemetry.looked_up(cached.is_some());
+        let keks = match cached {
             Some(keks) => {
                 self.refresh_in_time(owner, &keks);
                 keks
@@ -313,6 +317,8 @@ impl Keyring {
     where
         F: Future<Output = Result<Arc<OwnerKeks>, KeyringError>> + Send + 'static,
     {
+        // What it calls belongs to the operation that needed it first.
+        let fetch = || fetch().in_current_span();
         let landed = self.loads.join((owner.clone(), generation, load), fetch).await;
         landed.map_err(|Interrupted| KeyringError::Interrupted { owner: owner.clone() })?
     }
@@ -326,15 +332,22 @@ impl Keyring {
         let permit = || self.refreshes.clone().try_acquire_owned().ok();
         let Some(permit) = keks.refreshes.claim(&self.inner.pace, permit) else { return };
         let (inner, whose, old) = (self.inner.clone(), owner.clone(), keks.clone());
-        let fetch = || async move {
+        let span = telemetry::refreshing(&self.inner.pseudonym(owner));
+        let renewal = async move {
             let _permit = permit;
             let refreshed = inner.refresh(&whose, &old).await;
             if let Err(error) = &refreshed {
-                let error: &(dyn std::error::Error + 'static) = error;
-                tracing::warn!(owner = %whose, error, "keys in use were not renewed yet");
+                // Its own text names the owner; that of its cause does not.
+                let cause = std::error::Error::source(error);
+                tracing::warn!(
+                    bes.tenant = inner.pseudonym(&whose),
+                    cause,
+                    "keys in use were not renewed yet"
+                );
             }
             refreshed
         };
+        let fetch = || renewal.instrument(span);
         self.loads.start((owner.clone(), keks.generation, Load::Refresh), fetch);
     }
 
@@ -350,10 +363,11 @@ impl Keyring {
             None => {
                 let fetch = || {
                     let (inner, owner, keks) = (self.inner.clone(), owner.clone(), keks.clone());
-                    async move {
+                    let unwrapping = async move {
                         let kek = &keks.versions[index];
                         inner.unwrap(&owner, &kek.stored, &kek.cell).await
-                    }
+                    };
+                    unwrapping.in_current_span()
                 };
                 let landed = self.unwraps.join(cell.id, fetch).await;
                 landed.map_err(|Interrupted| KeyringError::Interrupted { owner: owner.clone() })??
