@@ -3,6 +3,7 @@
 use crate::{
     AuditUnavailable, Builder, EncryptedStore, OpenError, Restored, Unanswered, WriteError,
     audit::{Caller, Unrecorded},
+    telemetry::{Operation, Subject},
     tenant_keys::{Erased, NotErased},
 };
 use blue_address::{Chain, Namespace, Tenant};
@@ -166,6 +167,12 @@ impl Builder {
     /// # Errors
     /// [`AdoptError`]. What was done until then stays done; to adopt it again goes on from there.
     pub async fn adopt(self, adoption: Adoption) -> Result<Adopted, AdoptError> {
+        let telemetry = self.telemetry();
+        let watched = telemetry.begin(Operation::Adopt, Subject::Store, &Caller::default());
+        watched.watch(self.adopt_found(adoption)).await
+    }
+
+    async fn adopt_found(self, adoption: Adoption) -> Result<Adopted, AdoptError> {
         let Adoption { checkpoint, without_checkpoint, any_table, despite_findings } = adoption;
         let found = self.find(false, false).await?;
         let name = found.store.table().name().to_owned();

@@ -11,10 +11,12 @@ use blue_store::{Deadlines, Examined, Meta, Table, TableError};
 
 use crate::{
     AuditConfig, AuditLog, EncryptedStore, LocalReset, OpenError, Padding, ResetError,
+    audit::Caller,
     aws::Aws,
     checkpoints::Checkpoints,
     keks::now_micros,
     opening::{Found, Key, Keys},
+    telemetry::{Operation, Subject, Telemetry, TelemetryNames},
 };
 
 /// The namespace of a store whose builder names none.
@@ -82,6 +84,7 @@ pub struct Builder {
     audit: AuditConfig,
     principal: Option<String>,
     checkpoints: Option<Checkpoints>,
+    names: TelemetryNames,
 }
 
 impl Builder {
@@ -182,6 +185,13 @@ impl Builder {
         self
     }
 
+    /// Whether spans show the names of collections and records. Default: they do not.
+    #[must_use]
+    pub fn telemetry_names(mut self, names: TelemetryNames) -> Self {
+        self.names = names;
+        self
+    }
+
     /// Opens an existing table. An empty one becomes a store, with a fresh key file if its place is vacant; a
     /// missing table is never created. One that was restored from a backup can only be read
     /// ([`EncryptedStore::restored`]).
@@ -190,7 +200,9 @@ impl Builder {
     /// [`OpenError`]. Nothing was generated or written then, but for an empty table: its fresh key file, and META, may
     /// be there if what came after them failed. Opening again goes on from there.
     pub async fn open(self) -> Result<EncryptedStore, OpenError> {
-        Box::pin(self.find(false, true).await?.open()).await
+        let telemetry = self.telemetry();
+        let watched = telemetry.begin(Operation::Open, Subject::Store, &Caller::default());
+        watched.watch(async { Box::pin(self.find(false, true).await?.open()).await }).await
     }
 
     /// Creates the table if it is missing (on-demand capacity), then opens it as [`Self::open`] does. Safe to
@@ -199,7 +211,9 @@ impl Builder {
     /// # Errors
     /// [`OpenError`].
     pub async fn init(self) -> Result<EncryptedStore, OpenError> {
-        Box::pin(self.find(true, true).await?.open()).await
+        let telemetry = self.telemetry();
+        let watched = telemetry.begin(Operation::Init, Subject::Store, &Caller::default());
+        watched.watch(async { Box::pin(self.find(true, true).await?.open()).await }).await
     }
 
     /// Opens the audit log of an existing store to be read, and writes nothing. The key source may be left out: MACs are
@@ -208,6 +222,12 @@ impl Builder {
     /// # Errors
     /// [`OpenError`].
     pub async fn open_audit(self) -> Result<AuditLog, OpenError> {
+        let telemetry = self.telemetry();
+        let watched = telemetry.begin(Operation::OpenAudit, Subject::Store, &Caller::default());
+        watched.watch(self.find_audit(telemetry.clone())).await
+    }
+
+    async fn find_audit(self, telemetry: Arc<Telemetry>) -> Result<AuditLog, OpenError> {
         let namespace = self.checked_namespace()?;
         let (table, aws) = self.connect().await?;
         let Self { keys, writer_region, deadlines, .. } = self;
@@ -223,7 +243,7 @@ impl Builder {
             None => None,
         };
         let store = Arc::new(table.open(&meta, &namespace)?);
-        AuditLog::open(store, namespace, provider, deadlines, description.table_id).await
+        AuditLog::open(store, namespace, provider, deadlines, description.table_id, telemetry).await
     }
 
     /// Prepares to wipe a local database whose key is lost: looks whether that may be done at all, changes
@@ -250,7 +270,7 @@ impl Builder {
         }
         let (table, _) = self.connect().await?;
         let namespace = self.checked_namespace()?;
-        LocalReset::prepare(table, namespace, key_path).await
+        LocalReset::prepare(table, namespace, key_path, self.telemetry()).await
     }
 
     /// Connects, and finds the table fit to be a store. Creates it if it is missing, and makes an empty one a store, if told to.
@@ -258,7 +278,7 @@ impl Builder {
         let namespace = self.checked_namespace()?;
         let principal = self.principal.as_deref().map(Principal::new).transpose()?;
         let (table, aws) = self.connect().await?;
-        let Self { keys, writer_region, deadlines, keyring, padding, audit, checkpoints, .. } = self;
+        let Self { keys, writer_region, deadlines, keyring, padding, audit, checkpoints, names, .. } = self;
         let keys = keys.ok_or(OpenError::Incomplete { what: "key source" })?;
         // Before a table is created that nothing could be done with.
         let keys = Keys::of(keys, &aws).await?;
@@ -298,7 +318,13 @@ impl Builder {
             padding,
             audit,
             checkpoints,
+            names,
         })
+    }
+
+    /// Before anything is known of the store. A namespace that breaks the rules is told of later.
+    pub(crate) fn telemetry(&self) -> Arc<Telemetry> {
+        Arc::new(Telemetry::new(self.checked_namespace().ok(), self.names))
     }
 
     fn checked_namespace(&self) -> Result<Namespace, OpenError> {

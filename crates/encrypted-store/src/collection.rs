@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use blue_address::{Attributes, Kind, NameError, RecordId, RecordPath};
 use blue_audit::{CryptoOp, collection_resource};
-use blue_store::{Deadline, Page, StoreError};
+use blue_store::{Cursor, Deadline, Page, StoreError};
 use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -14,8 +14,9 @@ use crate::{
     WriteError,
     audit::Caller,
     commit::Content,
-    read::{NotOpened, Unopened},
+    read::NotOpened,
     store::Inner,
+    telemetry::{Operation, Subject},
 };
 
 /// How many records a listing asks for at once.
@@ -83,7 +84,9 @@ impl Tenant {
     /// # Errors
     /// [`StoreError`].
     pub async fn collections(&self) -> Result<Vec<blue_address::Collection>, StoreError> {
-        self.inner.store.collections(&self.name, self.inner.deadlines.start()).await
+        let Inner { telemetry, store, deadlines, .. } = &*self.inner;
+        let watched = telemetry.begin(Operation::Collections, Subject::Tenant(&self.name), &self.caller);
+        watched.watch(store.collections(&self.name, deadlines.start())).await
     }
 }
 
@@ -284,19 +287,10 @@ impl Collection {
             let (this, kind) = (this.clone(), kind.clone());
             async move {
                 let from = from?;
-                let deadline = this.inner.deadlines.start();
-                let page = this
-                    .inner
-                    .store
-                    .list(&this.tenant, &this.name, kind.as_ref(), from.as_ref(), PAGE, deadline)
-                    .await;
-                match page {
-                    Err(error) => Some((vec![Err(ReadError::Store(error))], None)),
-                    Ok(Page { records, next }) => match Box::pin(this.open_all(records, deadline)).await {
-                        Ok(entries) => Some((entries, next.map(Some))),
-                        Err(error) => Some((vec![Err(error.into())], None)),
-                    },
-                }
+                Some(match Box::pin(this.page(kind.as_ref(), from.as_ref())).await {
+                    Ok((entries, next)) => (entries, next.map(Some)),
+                    Err(error) => (vec![Err(error)], None),
+                })
             }
         });
         pages.map(stream::iter).flatten().boxed()
@@ -310,14 +304,33 @@ impl Collection {
         Box::pin(self.inner.delete(&self.caller, &self.path(key.clone()), delete)).await
     }
 
+    /// One page of a listing, and where to go on.
+    async fn page(
+        &self,
+        kind: Option<&Kind>,
+        from: Option<&Cursor>,
+    ) -> Result<(Vec<Result<Entry<Payload>, ReadError>>, Option<Cursor>), ReadError> {
+        let Inner { telemetry, store, deadlines, .. } = &*self.inner;
+        let subject = Subject::Collection(&self.tenant, &self.name);
+        let watched = telemetry.begin(Operation::List, subject, &self.caller);
+        let reading = async {
+            let deadline = deadlines.start();
+            let page = store.list(&self.tenant, &self.name, kind, from, PAGE, deadline).await;
+            let Page { records, next } = page.map_err(ReadError::Store)?;
+            Ok((self.open_all(&watched.caller, records, deadline).await?, next))
+        };
+        watched.watch(reading).await
+    }
+
     /// Opens a page and records it as one. If that is not possible nothing of it is released.
     async fn open_all(
         &self,
+        caller: &Caller,
         records: Vec<Result<blue_store::StoredRecord, blue_store::MalformedItem>>,
         deadline: Deadline,
     ) -> Result<Vec<Result<Entry<Payload>, ReadError>>, AuditUnavailable> {
         let read_at = Instant::now();
-        let origin = self.inner.trail.begin(&self.caller);
+        let origin = self.inner.trail.begin(caller);
         let mut read = Vec::with_capacity(records.len());
         for record in records {
             read.push(match record {
@@ -327,8 +340,7 @@ impl Collection {
                     let here = collection_resource(namespace, &self.tenant, &self.name);
                     let failure =
                         NotOpened::Tampered(Tampered { address: error.key.clone(), source: error.into() });
-                    let event = failure.as_event().of(origin.event(CryptoOp::Decrypt, here));
-                    Err(Unopened { failure, event })
+                    Err(self.inner.unopened(failure, origin.event(CryptoOp::Decrypt, here)))
                 }
             });
         }

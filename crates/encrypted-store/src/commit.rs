@@ -12,6 +12,7 @@ use crate::{
     keks::now_micros,
     read::{NotOpened, Unopened, Unsealed, kek_id_of},
     store::Inner,
+    telemetry::{Operation, Subject},
 };
 
 /// One change of one record.
@@ -167,19 +168,23 @@ impl Inner {
         content: &Content,
         put: Put,
     ) -> Result<u64, WriteError> {
-        let mut act = self.begin(caller)?;
-        let result = match put {
-            Put::Create => self.create(&mut act, path, content).await,
-            Put::Replace(expected) => self.replace(&mut act, path, content, expected).await,
-            Put::Upsert => self.upsert(&mut act, path, content).await,
+        let watched = self.telemetry.begin(Operation::Put, Subject::Record(path), caller);
+        let putting = async {
+            let mut act = self.begin(&watched.caller)?;
+            let result = match put {
+                Put::Create => self.create(&mut act, path, content).await,
+                Put::Replace(expected) => self.replace(&mut act, path, content, expected).await,
+                Put::Upsert => self.upsert(&mut act, path, content).await,
+            };
+            self.end(act, CryptoOp::Encrypt, path, result).await
         };
-        self.end(act, CryptoOp::Encrypt, path, result).await
+        watched.watch(putting).await
     }
 
     async fn create(&self, act: &mut Act, path: &RecordPath, content: &Content) -> Result<u64, WriteError> {
         match self.commit(act, path, Change::Create { content }).await? {
             Committed::Done(written) => Ok(written.version),
-            Committed::Conflict(current) => Err(conflict(path, current)),
+            Committed::Conflict(current) => Err(self.conflict(path, current)),
         }
     }
 
@@ -197,7 +202,7 @@ impl Inner {
         }
         match self.commit(act, path, Change::Replace { content, previous: &previous }).await? {
             Committed::Done(written) => Ok(written.version),
-            Committed::Conflict(current) => Err(conflict(path, current)),
+            Committed::Conflict(current) => Err(self.conflict(path, current)),
         }
     }
 
@@ -215,7 +220,7 @@ impl Inner {
                 Committed::Conflict(current) => current,
             };
             // The first conflict only says that the record exists.
-            if attempt > 0 && !act.deadline.pause(attempt - 1).await {
+            if attempt > 0 && !self.may_try_again(act.deadline, attempt - 1).await {
                 return Err(conflict(path, current));
             }
             previous = match current {
@@ -234,9 +239,13 @@ impl Inner {
         path: &RecordPath,
         edit: impl FnMut(Entry<Payload>) -> Result<(Content, T), WriteError>,
     ) -> Result<(Written, T), WriteError> {
-        let mut act = self.begin(caller)?;
-        let result = Box::pin(self.edit(&mut act, path, edit)).await;
-        self.end(act, CryptoOp::Encrypt, path, result).await
+        let watched = self.telemetry.begin(Operation::Update, Subject::Record(path), caller);
+        let updating = async {
+            let mut act = self.begin(&watched.caller)?;
+            let result = Box::pin(self.edit(&mut act, path, edit)).await;
+            self.end(act, CryptoOp::Encrypt, path, result).await
+        };
+        watched.watch(updating).await
     }
 
     async fn edit<T>(
@@ -263,7 +272,7 @@ impl Inner {
             match self.commit(act, path, change).await? {
                 Committed::Done(written) => return Ok((written, result)),
                 Committed::Conflict(current) => {
-                    if !act.deadline.pause(attempt).await {
+                    if !self.may_try_again(act.deadline, attempt).await {
                         return Err(conflict(path, current));
                     }
                 }
@@ -279,9 +288,13 @@ impl Inner {
         path: &RecordPath,
         delete: Delete,
     ) -> Result<bool, WriteError> {
-        let mut act = self.begin(caller)?;
-        let result = self.remove(&mut act, path, delete).await;
-        self.end(act, CryptoOp::Delete, path, result).await
+        let watched = self.telemetry.begin(Operation::Delete, Subject::Record(path), caller);
+        let deleting = async {
+            let mut act = self.begin(&watched.caller)?;
+            let result = self.remove(&mut act, path, delete).await;
+            self.end(act, CryptoOp::Delete, path, result).await
+        };
+        watched.watch(deleting).await
     }
 
     async fn remove(&self, act: &mut Act, path: &RecordPath, delete: Delete) -> Result<bool, WriteError> {
@@ -300,15 +313,29 @@ impl Inner {
             let kek_id = current.into_record().ok().as_ref().and_then(kek_id_of);
             match (self.commit(act, path, Change::Delete { expected: &revision, kek_id }).await?, delete) {
                 (Committed::Done(_), _) => return Ok(true),
-                (Committed::Conflict(current), Delete::Version(_)) => return Err(conflict(path, current)),
+                (Committed::Conflict(current), Delete::Version(_)) => {
+                    return Err(self.conflict(path, current));
+                }
                 (Committed::Conflict(current), Delete::Any) => {
-                    if !act.deadline.pause(attempt).await {
+                    if !self.may_try_again(act.deadline, attempt).await {
                         return Err(conflict(path, current));
                     }
                 }
             }
         }
         unreachable!("the deadline ends the loop")
+    }
+
+    /// After a conflict that is to be overcome: waits before the next attempt. Says `false` if there is no time for it.
+    pub(crate) async fn may_try_again(&self, deadline: Deadline, attempt: u32) -> bool {
+        self.telemetry.conflict();
+        deadline.pause(attempt).await
+    }
+
+    /// A conflict that is the caller's.
+    fn conflict(&self, path: &RecordPath, current: Option<Current>) -> WriteError {
+        self.telemetry.conflict();
+        conflict(path, current)
     }
 
     async fn current(&self, path: &RecordPath, deadline: Deadline) -> Result<Option<Current>, WriteError> {

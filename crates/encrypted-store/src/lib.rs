@@ -73,6 +73,7 @@ mod payload;
 mod read;
 mod record;
 mod store;
+mod telemetry;
 mod tenant_keys;
 
 pub use blue_address::{
@@ -108,6 +109,7 @@ pub use padding::Padding;
 pub use payload::Payload;
 pub use record::{Entry, Key, Record};
 pub use store::EncryptedStore;
+pub use telemetry::TelemetryNames;
 pub use tenant_keys::{
     Erased, KeyMoved, KeyUse, KeyVersion, KeyVersions, Moved, RetireError, RewrapError, Rewrapped, RootError,
     RootMoved, RotateError, ShredError, TenantKeys,

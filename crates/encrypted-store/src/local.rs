@@ -3,13 +3,20 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use blue_address::Namespace;
 use blue_keys::{KeyProvider, LocalFile};
 use blue_store::{StoreError, Table, TableError};
 
-use crate::{OpenError, builder::initial_meta, keks::now_micros};
+use crate::{
+    OpenError,
+    audit::Caller,
+    builder::initial_meta,
+    keks::now_micros,
+    telemetry::{Operation, Subject, Telemetry},
+};
 
 /// Why a database is not reset. Nothing was changed, unless it says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +102,7 @@ pub struct LocalReset {
     table: Table,
     namespace: Namespace,
     key_path: PathBuf,
+    telemetry: Arc<Telemetry>,
 }
 
 /// What a reset did.
@@ -112,8 +120,9 @@ impl LocalReset {
         table: Table,
         namespace: Namespace,
         key_path: PathBuf,
+        telemetry: Arc<Telemetry>,
     ) -> Result<Self, ResetError> {
-        let reset = Self { table, namespace, key_path };
+        let reset = Self { table, namespace, key_path, telemetry };
         reset.check().await?;
         Ok(reset)
     }
@@ -136,6 +145,12 @@ impl LocalReset {
     /// # Errors
     /// [`ResetError`], which says how far it came.
     pub async fn wipe(self) -> Result<ResetReport, ResetError> {
+        let telemetry = self.telemetry.clone();
+        let watched = telemetry.begin(Operation::Reset, Subject::Store, &Caller::default());
+        watched.watch(self.begin_over()).await
+    }
+
+    async fn begin_over(self) -> Result<ResetReport, ResetError> {
         self.check().await?;
         // Whatever ends this half-way, `init` goes on with a missing table and a usable key, and a reset with a table
         // and no key. With a missing table and a file that is no usable key neither would: that file goes first. A

@@ -14,6 +14,7 @@ use crate::{
     checkpoints::Checkpoints,
     keks::TableKeks,
     store::{Inner, Turns},
+    telemetry::{Telemetry, TelemetryNames},
 };
 
 /// A table that is a store, its key, and how it is to be opened.
@@ -30,6 +31,7 @@ pub(crate) struct Found {
     pub(crate) padding: Padding,
     pub(crate) audit: AuditConfig,
     pub(crate) checkpoints: Option<Checkpoints>,
+    pub(crate) names: TelemetryNames,
 }
 
 impl Found {
@@ -46,7 +48,13 @@ impl Found {
     pub(crate) async fn audit_log(&self) -> Result<AuditLog, OpenError> {
         let (store, namespace, provider) =
             (self.store.clone(), self.namespace.clone(), self.provider.clone());
-        AuditLog::open(store, namespace, Some(provider), self.deadlines, self.table_id.clone()).await
+        let (deadlines, table_id) = (self.deadlines, self.table_id.clone());
+        let telemetry = self.telemetry(&Recorder::default());
+        AuditLog::open(store, namespace, Some(provider), deadlines, table_id, telemetry).await
+    }
+
+    fn telemetry(&self, recorder: &Recorder) -> Arc<Telemetry> {
+        Telemetry::of_store(self.namespace.clone(), self.names, self.provider.umk_id(), recorder)
     }
 
     /// Opens it to be read and written, or only to be read if it was restored: then what is recorded goes into a chain of
@@ -71,14 +79,17 @@ impl Found {
         audit: AuditConfig,
         restored: Option<Restored>,
     ) -> Result<EncryptedStore, OpenError> {
-        let Self { namespace, principal, store, provider, deadlines, keyring, padding, .. } = self;
+        let recorder = Recorder { principal: self.principal.clone(), environment: TraceContext::from_env() };
+        let telemetry = self.telemetry(&recorder);
+        let Self { namespace, store, provider, deadlines, keyring, padding, .. } = self;
         let checkpoints = self.checkpoints.filter(|_| restored.is_none());
         let keks = Arc::new(TableKeks { store: store.clone(), deadlines });
-        let recorder = Recorder { principal, environment: TraceContext::from_env() };
         let provider = Arc::new(AuditedProvider::new(provider, recorder.clone()));
         let keyring_ttl = keyring.ttl;
         let keyring = Keyring::new(namespace.clone(), provider.clone(), keks, keyring);
-        let trail = Trail::open(store.clone(), &namespace, &keyring, audit, deadlines, recorder).await?;
+        let trail =
+            Trail::open(store.clone(), &namespace, &keyring, audit, deadlines, recorder, telemetry.clone())
+                .await?;
         trail.take_over(&provider).await?;
         if let Some(checkpoints) = checkpoints {
             trail.keep(checkpoints, self.table_id);
@@ -94,6 +105,7 @@ impl Found {
             padding,
             turns,
             trail,
+            telemetry,
             restored,
         }))
     }

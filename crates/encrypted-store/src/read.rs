@@ -14,6 +14,7 @@ use crate::{
     audit::{Caller, Failure, Opened, Origin, key_failure},
     errors::KeyFailure,
     store::Inner,
+    telemetry::{Operation, Subject},
 };
 
 /// Why a stored record did not open.
@@ -99,6 +100,15 @@ impl Inner {
         caller: &Caller,
         path: &RecordPath,
     ) -> Result<Option<Entry<Payload>>, ReadError> {
+        let watched = self.telemetry.begin(Operation::Get, Subject::Record(path), caller);
+        watched.watch(self.read_for(&watched.caller, path)).await
+    }
+
+    async fn read_for(
+        &self,
+        caller: &Caller,
+        path: &RecordPath,
+    ) -> Result<Option<Entry<Payload>>, ReadError> {
         let deadline = self.deadlines.start();
         let Some(current) = self.store.get(path, deadline).await.map_err(ReadError::Store)? else {
             return Ok(None);
@@ -153,8 +163,7 @@ impl Inner {
             Ok(record) => self.open_record(origin, record, Instant::now(), deadline).await,
             Err(error) => {
                 let event = origin.event(CryptoOp::Decrypt, resource(&self.address(path)));
-                let failure = NotOpened::tampered(path, error);
-                Err(Unopened { event: failure.as_event().of(event), failure })
+                Err(self.unopened(NotOpened::tampered(path, error), event))
             }
         }
     }
@@ -173,8 +182,15 @@ impl Inner {
         };
         match self.unseal(record, read_at, deadline, &mut event).await {
             Ok((entry, path, kek_id)) => Ok(Unsealed { entry, path, kek_id, event }),
-            Err(failure) => Err(Unopened { event: failure.as_event().of(event), failure }),
+            Err(failure) => Err(self.unopened(failure, event)),
         }
+    }
+
+    /// What did not open, counted, with the event that says so.
+    pub(crate) fn unopened(&self, failure: NotOpened, event: Details) -> Unopened {
+        let why = failure.as_event();
+        self.telemetry.unopened(why.reason);
+        Unopened { event: why.of(event), failure }
     }
 
     /// Says in `event` which key and content it is about, as far as it comes.

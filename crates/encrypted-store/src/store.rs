@@ -1,6 +1,7 @@
 //! The opened store.
 
 use std::{
+    convert::Infallible,
     hash::{BuildHasher, RandomState},
     sync::Arc,
     time::Duration,
@@ -14,6 +15,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::{
     AuditUnavailable, Builder, Padding, Restored, Tenant, TraceContext,
     audit::{AuditedProvider, Caller, Trail},
+    telemetry::{Operation, Subject, Telemetry},
 };
 
 /// How many updates of different records can be under way at once in one process.
@@ -36,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) padding: Padding,
     pub(crate) turns: Turns,
     pub(crate) trail: Arc<Trail>,
+    pub(crate) telemetry: Arc<Telemetry>,
     /// Why nothing may be written.
     pub(crate) restored: Option<Restored>,
 }
@@ -97,12 +100,15 @@ impl EncryptedStore {
     /// # Errors
     /// [`AuditUnavailable`], within the operation deadline.
     pub async fn flush(&self) -> Result<(), AuditUnavailable> {
-        self.inner.trail.flush().await
+        let watched = self.inner.telemetry.begin(Operation::Flush, Subject::Store, &self.caller);
+        watched.watch(self.inner.trail.flush()).await
     }
 
     /// What the service knows of copies of the table: each holds the key items that were there when it was made.
     pub async fn backups(&self) -> blue_store::Backups {
-        self.inner.store.table().backups().await
+        let watched = self.inner.telemetry.begin(Operation::Backups, Subject::Store, &self.caller);
+        let asking = async { Ok::<_, Infallible>(self.inner.store.table().backups().await) };
+        watched.watch(asking).await.unwrap_or_else(|never| match never {})
     }
 
     /// All tenants that ever had a record, ascending by name. Erased tenants are among them.
@@ -110,7 +116,9 @@ impl EncryptedStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn tenants(&self) -> Result<Vec<blue_address::Tenant>, StoreError> {
-        self.inner.store.tenants(self.inner.deadlines.start()).await
+        let Inner { telemetry, store, deadlines, .. } = &*self.inner;
+        let watched = telemetry.begin(Operation::Tenants, Subject::Store, &self.caller);
+        watched.watch(store.tenants(deadlines.start())).await
     }
 }
 

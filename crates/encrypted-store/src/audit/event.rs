@@ -39,16 +39,11 @@ pub(crate) struct Origin {
 
 impl Origin {
     /// The trace is that of the current OpenTelemetry span; else what the caller set; else that of the process's
-    /// environment; else one of its own, which is logged, so that logs and audit always join.
+    /// environment; else one of its own.
     pub(super) fn of(caller: &Caller, recorder: &Recorder) -> Self {
         let principal = caller.principal.as_ref().or(recorder.principal.as_ref()).cloned();
         let given = TraceContext::current().or(caller.trace).or(recorder.environment);
-        let trace = given.unwrap_or_else(|| {
-            let trace = TraceContext::fresh();
-            tracing::info!(trace_id = trace.trace_id(), span_id = trace.span_id(), "a trace of its own");
-            trace
-        });
-        Self { principal, trace }
+        Self { principal, trace: given.unwrap_or_else(TraceContext::fresh_and_logged) }
     }
 
     pub(crate) fn principal(&self) -> &str {

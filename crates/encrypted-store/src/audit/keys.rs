@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     AuditConfig, AuditedProvider, Caller, ChainPolicy, Recorder, Trail, lease::Leases, log::TableLog,
 };
-use crate::{AuditUnavailable, OpenError};
+use crate::{AuditUnavailable, OpenError, telemetry::Telemetry};
 
 /// The chain that all processes share.
 const SHARED: &str = "main";
@@ -28,6 +28,7 @@ impl Trail {
         config: AuditConfig,
         deadlines: Deadlines,
         recorder: Recorder,
+        telemetry: Arc<Telemetry>,
     ) -> Result<Arc<Self>, OpenError> {
         let keys = audit_keys(&store, keyring, deadlines).await?;
         let log = Arc::new(TableLog { store: store.clone(), deadlines });
@@ -49,6 +50,7 @@ impl Trail {
             recorder,
             keys: keys.clone(),
             leases: Leases::default(),
+            telemetry,
         });
         if config.chain == ChainPolicy::PerWriter {
             trail.register(&start(&known(REGISTRY)), &keys).await.map_err(AuditUnavailable::from)?;

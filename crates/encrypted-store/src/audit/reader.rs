@@ -11,12 +11,16 @@ use blue_keys::{KeyContext, KeyOwner, KeyProvider, StoredKek};
 use blue_store::{Deadlines, KeyPartition, Store, StoreError, TableError};
 
 use super::{
-    Trail,
+    Caller, Trail,
     keys::audit_key,
     log::TableLog,
     metrics::{self, verification_did_not_run},
 };
-use crate::{OpenError, keks::stored};
+use crate::{
+    OpenError,
+    keks::stored,
+    telemetry::{Operation, Subject, Telemetry},
+};
 
 /// How long a deep verification waits for events.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,6 +37,7 @@ pub struct AuditLog {
     keys: Option<AuditKeys>,
     table_id: Option<String>,
     pub(super) patience: Duration,
+    pub(super) telemetry: Arc<Telemetry>,
 }
 
 /// Why the audit log and the table were not held against each other. It says nothing about either.
@@ -53,10 +58,11 @@ pub enum AuditLogError {
 impl AuditLog {
     /// The log that a process writes, to be read with the keys that it has.
     pub(super) fn of(trail: &Trail, table_id: Option<String>) -> Self {
-        let Trail { namespace, store, deadlines, keys, .. } = trail;
+        let Trail { namespace, store, deadlines, keys, telemetry, .. } = trail;
         let log = Arc::new(TableLog { store: store.clone(), deadlines: *deadlines });
         let (namespace, store, keys) = (namespace.clone(), store.clone(), Some(keys.clone()));
-        Self { namespace, store, deadlines: *deadlines, log, keys, table_id, patience: PATIENCE }
+        let (deadlines, telemetry) = (*deadlines, telemetry.clone());
+        Self { namespace, store, deadlines, log, keys, table_id, patience: PATIENCE, telemetry }
     }
 
     pub(crate) async fn open(
@@ -65,9 +71,11 @@ impl AuditLog {
         provider: Option<Arc<dyn KeyProvider>>,
         deadlines: Deadlines,
         table_id: Option<String>,
+        telemetry: Arc<Telemetry>,
     ) -> Result<Self, OpenError> {
         let log = Arc::new(TableLog { store: store.clone(), deadlines });
-        let mut this = Self { namespace, store, deadlines, log, keys: None, table_id, patience: PATIENCE };
+        let (keys, patience) = (None, PATIENCE);
+        let mut this = Self { namespace, store, deadlines, log, keys, table_id, patience, telemetry };
         if let Some(provider) = provider {
             this.keys = this.unwrap_keys(provider.as_ref()).await?;
         }
@@ -119,7 +127,8 @@ impl AuditLog {
     /// # Errors
     /// [`VerifyError`] if it could not be read. What is wrong with it is in the report.
     pub async fn verify(&self, options: &VerifyOptions) -> Result<Report, VerifyError> {
-        let report = self.look(options).await;
+        let watched = self.telemetry.begin(Operation::Verify, Subject::Store, &Caller::default());
+        let report = watched.watch(self.look(options)).await;
         match &report {
             Ok(report) => metrics::verified(report),
             Err(_) => verification_did_not_run(&self.namespace),

@@ -2,7 +2,10 @@
 
 use std::{env, fmt, str::FromStr};
 
-use opentelemetry::{Context, trace::TraceContextExt};
+use opentelemetry::{
+    Context,
+    trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState},
+};
 use uuid::Uuid;
 
 /// The variable that a process is handed a trace by (W3C Trace Context, its traceparent).
@@ -13,6 +16,8 @@ const VARIABLE: &str = "TRACEPARENT";
 pub struct TraceContext {
     trace_id: [u8; 16],
     span_id: [u8; 8],
+    /// Whether whoever began it records it.
+    sampled: bool,
 }
 
 /// The text is no `traceparent`.
@@ -23,10 +28,10 @@ pub struct TraceContext {
 pub struct NotATraceparent;
 
 impl TraceContext {
-    /// A place with these ids; `None` if one of them is zero, which stands for no trace.
+    /// A place with these ids, in a trace that is sampled; `None` if one of them is zero, which stands for no trace.
     #[must_use]
     pub fn new(trace_id: [u8; 16], span_id: [u8; 8]) -> Option<Self> {
-        (trace_id != [0; 16] && span_id != [0; 8]).then_some(Self { trace_id, span_id })
+        (trace_id != [0; 16] && span_id != [0; 8]).then_some(Self { trace_id, span_id, sampled: true })
     }
 
     /// 32 lowercase hexadecimal digits.
@@ -48,7 +53,7 @@ impl TraceContext {
         match text.parse() {
             Ok(trace) => Some(trace),
             Err(error) => {
-                tracing::warn!(%error, "the variable {VARIABLE} is ignored");
+                tracing::warn!(%error, "the variable TRACEPARENT is ignored");
                 None
             }
         }
@@ -60,14 +65,32 @@ impl TraceContext {
         let context = Context::current();
         let span = context.span();
         let span = span.span_context();
-        span.is_valid()
-            .then(|| Self { trace_id: span.trace_id().to_bytes(), span_id: span.span_id().to_bytes() })
+        span.is_valid().then(|| Self {
+            trace_id: span.trace_id().to_bytes(),
+            span_id: span.span_id().to_bytes(),
+            sampled: span.is_sampled(),
+        })
     }
 
-    /// A trace of its own.
-    pub(super) fn fresh() -> Self {
+    /// A trace of its own, which is logged, so that logs and audit always join.
+    pub(crate) fn fresh_and_logged() -> Self {
+        let trace = Self::fresh();
+        tracing::info!(trace_id = trace.trace_id(), span_id = trace.span_id(), "a trace of its own");
+        trace
+    }
+
+    fn fresh() -> Self {
         let (trace_id, span_id) = (Uuid::new_v4().into_bytes(), Uuid::new_v4().as_u64_pair().0.to_be_bytes());
-        Self { trace_id, span_id }
+        Self { trace_id, span_id, sampled: true }
+    }
+}
+
+/// Where a span of this process has its parent in another.
+impl From<TraceContext> for SpanContext {
+    fn from(TraceContext { trace_id, span_id, sampled }: TraceContext) -> Self {
+        let flags = if sampled { TraceFlags::SAMPLED } else { TraceFlags::NOT_SAMPLED };
+        let (trace_id, span_id) = (TraceId::from_bytes(trace_id), SpanId::from_bytes(span_id));
+        Self::new(trace_id, span_id, flags, true, TraceState::NONE)
     }
 }
 
@@ -80,18 +103,19 @@ impl FromStr for TraceContext {
         let mut next = |len| parts.next().and_then(|part| lower_hex(part, len)).ok_or(NotATraceparent);
         let version = next(2)?;
         let (trace_id, span_id) = (next(32)?, next(16)?);
-        next(2)?;
+        let flags = next(2)?;
         if version == 0xff || (version == 0 && parts.next().is_some()) {
             return Err(NotATraceparent);
         }
         let span_id = u64::try_from(span_id).map_err(|_| NotATraceparent)?;
-        Self::new(trace_id.to_be_bytes(), span_id.to_be_bytes()).ok_or(NotATraceparent)
+        let trace = Self::new(trace_id.to_be_bytes(), span_id.to_be_bytes()).ok_or(NotATraceparent)?;
+        Ok(Self { sampled: flags & 1 == 1, ..trace })
     }
 }
 
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{}-{}-01", self.trace_id(), self.span_id())
+        write!(f, "00-{}-{}-{:02x}", self.trace_id(), self.span_id(), u8::from(self.sampled))
     }
 }
 
@@ -112,6 +136,8 @@ mod tests {
         assert_eq!(trace.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!(trace.span_id(), "00f067aa0ba902b7");
         assert_eq!(trace.to_string(), EXAMPLE);
+        let unsampled = EXAMPLE.replace("-01", "-00");
+        assert_eq!(unsampled.parse::<TraceContext>().unwrap().to_string(), unsampled);
         let later = EXAMPLE.replacen("00-", "cc-", 1) + "-what-comes";
         assert_eq!(later.parse(), Ok(trace), "of a later version");
     }

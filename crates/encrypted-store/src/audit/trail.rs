@@ -18,7 +18,9 @@ use super::{
     lease::{Lease, Leases, whole_seconds},
     log::TableLog,
 };
-use crate::{AuditLog, AuditUnavailable, checkpoints::Checkpoints, errors::store_error};
+use crate::{
+    AuditLog, AuditUnavailable, checkpoints::Checkpoints, errors::store_error, telemetry::Telemetry,
+};
 
 /// Records what is done with keys.
 pub(crate) struct Trail {
@@ -30,6 +32,7 @@ pub(crate) struct Trail {
     pub(super) recorder: Recorder,
     pub(super) keys: AuditKeys,
     pub(super) leases: Leases,
+    pub(super) telemetry: Arc<Telemetry>,
 }
 
 /// A change of a record, ready to be sent.

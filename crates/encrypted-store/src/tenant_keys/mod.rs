@@ -22,7 +22,12 @@ use blue_envelope::KekId;
 use blue_keys::{KeyOwner, UmkId};
 use blue_store::{Deadlines, KeyItem, KeyItems, KeyPartition, StoreError};
 
-use crate::{Tenant, audit::Caller, store::Inner};
+use crate::{
+    Tenant,
+    audit::Caller,
+    store::Inner,
+    telemetry::{Operation, Subject, Watched},
+};
 
 pub(crate) use self::shred::NotErased;
 pub use self::{
@@ -104,7 +109,8 @@ impl TenantKeys {
     /// # Errors
     /// [`StoreError`].
     pub async fn list(&self) -> Result<KeyVersions, StoreError> {
-        let KeyItems { versions, tombstone, .. } = self.items().await?;
+        let watched = self.begin(Operation::KeysList);
+        let KeyItems { versions, tombstone, .. } = watched.watch(self.items()).await?;
         Ok(KeyVersions { versions: versions.iter().map(KeyVersion::of).collect(), shredded: tombstone })
     }
 
@@ -115,6 +121,14 @@ impl TenantKeys {
     pub fn settling_time(&self) -> Duration {
         let Deadlines { attempt, operation } = self.inner.deadlines;
         self.inner.keyring_ttl.saturating_add(operation.saturating_mul(2)).saturating_add(attempt)
+    }
+
+    fn begin(&self, operation: Operation) -> Watched<'_> {
+        self.inner.telemetry.begin(operation, Subject::Tenant(&self.tenant), &self.caller)
+    }
+
+    fn on_behalf_of(&self, caller: &Caller) -> Self {
+        Self { caller: caller.clone(), ..self.clone() }
     }
 
     async fn items(&self) -> Result<KeyItems, StoreError> {

@@ -8,7 +8,7 @@ use blue_store::{Cursor, MalformedItem, Page, StoreError, StoredRecord};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::TenantKeys;
-use crate::{read::kek_id_of, store::Inner};
+use crate::{read::kek_id_of, store::Inner, telemetry::Operation};
 
 /// How many records are read at once: at most 1 MB comes back.
 const PAGE: i32 = 256;
@@ -35,15 +35,18 @@ impl TenantKeys {
     /// # Errors
     /// [`StoreError`].
     pub async fn count(&self) -> Result<KeyUse, StoreError> {
-        let mut found = KeyUse::default();
-        let mut listed = Box::pin(self.inner.records_of(&self.tenant));
-        while let Some(Listed { record, .. }) = listed.try_next().await? {
-            match kek_of(&record) {
-                Some(kek_id) => *found.records.entry(kek_id).or_default() += 1,
-                None => found.unreadable += 1,
+        let counting = async {
+            let mut found = KeyUse::default();
+            let mut listed = Box::pin(self.inner.records_of(&self.tenant));
+            while let Some(Listed { record, .. }) = listed.try_next().await? {
+                match kek_of(&record) {
+                    Some(kek_id) => *found.records.entry(kek_id).or_default() += 1,
+                    None => found.unreadable += 1,
+                }
             }
-        }
-        Ok(found)
+            Ok(found)
+        };
+        self.begin(Operation::KeysCount).watch(counting).await
     }
 }
 

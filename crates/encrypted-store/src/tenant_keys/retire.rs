@@ -10,7 +10,7 @@ use super::{
     KeyVersion, RetireError, TenantKeys,
     records::{Listed, kek_of},
 };
-use crate::{KeyUnavailable, Shredded};
+use crate::{KeyUnavailable, Shredded, telemetry::Operation};
 
 /// A tenant's keys, one of which is to go.
 struct Versions {
@@ -40,6 +40,11 @@ impl TenantKeys {
     /// # Errors
     /// [`RetireError`].
     pub async fn retire_after(&self, version: u32, wait: Duration) -> Result<KeyVersion, RetireError> {
+        let watched = self.begin(Operation::KeysRetire);
+        watched.watch(self.on_behalf_of(&watched.caller).take_away(version, wait)).await
+    }
+
+    async fn take_away(&self, version: u32, wait: Duration) -> Result<KeyVersion, RetireError> {
         self.inner.check_writable()?;
         let versions = self.with_old(version).await?;
         // Before waiting: most often it is simply too early.

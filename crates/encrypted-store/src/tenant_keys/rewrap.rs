@@ -16,6 +16,7 @@ use crate::{
     errors::KeyFailure,
     read::{NotOpened, kek_id_of},
     store::Inner,
+    telemetry::Operation,
 };
 
 /// What became of one record.
@@ -74,7 +75,9 @@ impl TenantKeys {
         concurrency: usize,
         seen: impl Fn(&str, &Moved) + Send + Sync,
     ) -> Result<Rewrapped, RewrapError> {
-        self.move_all(How::Rewrap, concurrency, seen).await
+        let watched = self.begin(Operation::KeysRewrap);
+        let this = self.on_behalf_of(&watched.caller);
+        watched.watch(this.move_all(How::Rewrap, concurrency, seen)).await
     }
 
     /// Opens every record of the tenant that was written before a time (in µs since the Unix epoch), and seals it under a new
@@ -90,7 +93,9 @@ impl TenantKeys {
         concurrency: usize,
         seen: impl Fn(&str, &Moved) + Send + Sync,
     ) -> Result<Rewrapped, RewrapError> {
-        self.move_all(How::Reseal { before }, concurrency, seen).await
+        let watched = self.begin(Operation::KeysReseal);
+        let this = self.on_behalf_of(&watched.caller);
+        watched.watch(this.move_all(How::Reseal { before }, concurrency, seen)).await
     }
 
     async fn move_all(
@@ -273,7 +278,7 @@ impl Inner {
                 Changed::Conflict(None) => return Ok(Moved::Gone),
                 Changed::Conflict(Some(current)) => {
                     read_at = Instant::now();
-                    if !deadline.pause(attempt).await {
+                    if !self.may_try_again(deadline, attempt).await {
                         return Err(conflict(&path, Some(current)));
                     }
                     record = current.into_record().map_err(|error| NotOpened::tampered(&path, error))?;

@@ -11,6 +11,7 @@ use crate::{
     audit::{failure_of_provider, kek_name},
     keks::{partition, stored, wrapping},
     store::Inner,
+    telemetry::{Operation, Subject},
 };
 
 /// In how many parts the table is read at once.
@@ -78,6 +79,12 @@ impl EncryptedStore {
         &self,
         seen: impl Fn(&str, &KeyMoved) + Send + Sync,
     ) -> Result<RootMoved, RootError> {
+        let watched = self.inner.telemetry.begin(Operation::RewrapRoot, Subject::Store, &self.caller);
+        let this = Self { inner: self.inner.clone(), caller: watched.caller.clone() };
+        watched.watch(this.move_root(seen)).await
+    }
+
+    async fn move_root(&self, seen: impl Fn(&str, &KeyMoved) + Send + Sync) -> Result<RootMoved, RootError> {
         let inner = &self.inner;
         inner.check_writable()?;
         let umk_id = inner.provider.umk_id().clone();

@@ -5,7 +5,7 @@ use blue_keys::{KeyContext, KeyProvider, KeyringError, StoredKek};
 use blue_store::{KeyItem, KeyItems, MAX_ERASED_KEYS};
 
 use super::{KeyVersion, RotateError, TenantKeys};
-use crate::{KeyUnavailable, Shredded, keks::fresh_item};
+use crate::{KeyUnavailable, Shredded, keks::fresh_item, telemetry::Operation};
 
 impl TenantKeys {
     /// Makes the next version of the tenant's key. Records are sealed under it from then on: by this process at once, by
@@ -15,6 +15,11 @@ impl TenantKeys {
     /// # Errors
     /// [`RotateError`].
     pub async fn rotate(&self) -> Result<KeyVersion, RotateError> {
+        let watched = self.begin(Operation::KeysRotate);
+        watched.watch(self.on_behalf_of(&watched.caller).make_next()).await
+    }
+
+    async fn make_next(&self) -> Result<KeyVersion, RotateError> {
         self.inner.check_writable()?;
         if self.inner.provider.umk_id().is_local() {
             return Err(RotateError::Local);

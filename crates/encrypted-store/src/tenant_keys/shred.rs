@@ -6,7 +6,7 @@ use futures::TryStreamExt;
 use time::OffsetDateTime;
 
 use super::{ShredError, TenantKeys, records::Listed};
-use crate::{Delete, WriteError, audit::Caller, store::Inner};
+use crate::{Delete, WriteError, audit::Caller, store::Inner, telemetry::Operation};
 
 /// How many records are deleted at once.
 const DELETES: usize = 16;
@@ -50,6 +50,11 @@ impl TenantKeys {
     /// # Errors
     /// [`ShredError`].
     pub async fn erase_keys(&self) -> Result<bool, ShredError> {
+        let watched = self.begin(Operation::KeysEraseKeys);
+        watched.watch(self.on_behalf_of(&watched.caller).bury()).await
+    }
+
+    async fn bury(&self) -> Result<bool, ShredError> {
         self.inner.check_writable()?;
         let umk_id = self.inner.umk_id();
         let now = OffsetDateTime::now_utc();
@@ -66,6 +71,11 @@ impl TenantKeys {
     /// # Errors
     /// [`ShredError`]; [`ShredError::NotShredded`] if they were not erased.
     pub async fn erase_records(&self) -> Result<Erased, ShredError> {
+        let watched = self.begin(Operation::KeysEraseRecords);
+        watched.watch(self.on_behalf_of(&watched.caller).delete_records()).await
+    }
+
+    async fn delete_records(&self) -> Result<Erased, ShredError> {
         self.inner.check_writable()?;
         let listing = |source| ShredError::Listing { tenant: self.name(), source };
         let partition = KeyPartition::Tenant(self.tenant.clone());

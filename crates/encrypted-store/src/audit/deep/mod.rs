@@ -20,9 +20,10 @@ mod keys;
 
 use self::keys::{KeysInUse, Untold, key_finding};
 use super::{
-    AuditLog, AuditLogError,
+    AuditLog, AuditLogError, Caller,
     metrics::{self, verification_did_not_run},
 };
+use crate::telemetry::{Operation, Subject};
 
 /// In how many parts the table is read at once.
 const PARTS: u32 = 4;
@@ -141,7 +142,8 @@ impl AuditLog {
     /// # Errors
     /// [`AuditLogError`] if log or table could not be read. What is wrong with them is in the report.
     pub async fn verify_deep(&self, options: &VerifyOptions) -> Result<Report, AuditLogError> {
-        let report = self.look_deep(options).await;
+        let watched = self.telemetry.begin(Operation::VerifyDeep, Subject::Store, &Caller::default());
+        let report = watched.watch(self.look_deep(options)).await;
         match &report {
             Ok(report) => metrics::verified(report),
             Err(_) => verification_did_not_run(&self.namespace),
