@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 mod attacks;
+mod claims;
 mod clean_runs;
 mod faults;
 mod fuzz;
@@ -44,6 +45,8 @@ enum Command {
     Image(image::Arguments),
     /// Edit the audit log at random places, and see that verification finds each edit under its class.
     Attacks(attacks::Arguments),
+    /// See that every claim of docs/threat-model.md has a test that is there, and that it ran.
+    Claims(claims::Arguments),
     /// Verify logs that nobody attacks, while their writers are killed, throttled and out of time.
     CleanRuns(clean_runs::Arguments),
     /// Kill processes and databases in the middle of their work, and see that nothing is lost or torn.
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Command::Down => up::down(),
         Command::Image(arguments) => image::run(&arguments),
         Command::Attacks(arguments) => attacks::run(&arguments),
+        Command::Claims(arguments) => claims::run(&arguments),
         Command::CleanRuns(arguments) => clean_runs::run(&arguments),
         Command::Faults(arguments) => faults::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
