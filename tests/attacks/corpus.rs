@@ -30,7 +30,7 @@ pub(crate) enum Attempt {
     Checkpoints(OnCheckpoints),
 }
 
-const ON_TABLE: [(&str, OnTable); 39] = [
+const ON_TABLE: [(&str, OnTable); 40] = [
     ("a bit of the events flipped", fields::bit_flipped),
     ("the mac edited", fields::mac),
     ("the count edited", fields::count),
@@ -63,6 +63,7 @@ const ON_TABLE: [(&str, OnTable); 39] = [
     ("all from some place on replaced by another history", keyholder::rewritten),
     ("a checkpoint from the future", checkpoints::from_the_future),
     ("a record rolled back", records::rolled_back),
+    ("a record rolled back and written over", records::rolled_back_and_written_over),
     ("a record deleted", records::deleted),
     ("a deleted record restored", records::restored),
     ("a bit of a record flipped", records::bit_flipped),

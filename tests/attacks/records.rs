@@ -2,8 +2,10 @@
 
 use blue_encrypted_store::{
     TenantName,
-    blue_audit::{Class, CryptoOp, Details, GENESIS, chain_resource, kek_resource, tenant_resource},
-    envelope::KekId,
+    blue_audit::{
+        Class, CryptoAuditEvent, CryptoOp, Details, GENESIS, chain_resource, kek_resource, tenant_resource,
+    },
+    envelope::{Envelope, KekId},
     table::address::Chain,
 };
 use blue_tests::{Item, b, n, s};
@@ -30,6 +32,39 @@ fn version(record: &Item) -> u64 {
 pub(crate) fn rolled_back(good: &Good, rng: &mut Rng) -> Edit {
     let record = one(rng, good.stale.iter());
     Edit::deep().put(record.clone()).sees(Expected::about(Class::StaleRecord, good.name(record)))
+}
+
+/// Rolled back, and then written by honest writers, as often as it was rolled back or more: each state that lies there has an
+/// event.
+pub(crate) fn rolled_back_and_written_over(good: &Good, rng: &mut Rng) -> Edit {
+    let stale = one(rng, good.stale.iter());
+    let (name, mut record) = (good.name(stale), good.items[&place(stale)].clone());
+    let (from, to) = (version(stale), version(&record) + rng.u64(0..3));
+    let mut envelope = record["_e"].as_b().unwrap().as_ref().to_vec();
+    let last = envelope.len() - 1;
+    // By one write or by several, all of them through one chain.
+    let run = good.pick(rng, |run| run.chain() != "registry" && good.next(run).is_none());
+    let mut events: Vec<CryptoAuditEvent> = Vec::new();
+    for version in from + 1..=to {
+        flip(&mut envelope[last..], rng);
+        let sealed = Envelope::parse(&envelope).unwrap();
+        let written = Details {
+            operation: CryptoOp::Encrypt,
+            key_id: sealed.kek_id().to_string(),
+            resource: name.clone(),
+            version,
+            content_digest: Some(sealed.content_digest()),
+            ..Details::now()
+        };
+        let before = events.last().or(run.events.last()).unwrap();
+        events.push(written.link(run.chain(), before.sequence() + 1, *before.event_hash()));
+    }
+    record.insert("_v".to_owned(), n(to));
+    record.insert("_e".to_owned(), b(envelope));
+    Edit::deep()
+        .put(record)
+        .put_segment(&good.sealed(&events))
+        .sees(Expected::about(Class::StaleRecord, name))
 }
 
 pub(crate) fn deleted(good: &Good, rng: &mut Rng) -> Edit {
