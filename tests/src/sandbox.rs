@@ -6,11 +6,11 @@ use aws_sdk_dynamodb::{Client, primitives::Blob, types::AttributeValue};
 use blue_encrypted_store::{
     Builder, Collection, Deadlines, EncryptedStore, KeyProvider, KeySource, LocalFile,
 };
-use blue_testkit::{DynamoDb, unique_table};
+use blue_testkit::{DynamoDb, Kms, unique_table};
 use tempfile::TempDir;
 use tokio::runtime;
 
-use crate::{MasterKey, VerifiedLog};
+use crate::{KeyPlace, MasterKey, VerifiedLog};
 
 /// Where the key file is in the directory.
 const KEY_FILE: &str = "keys/umk.key";
@@ -86,6 +86,16 @@ impl Sandbox {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let master_key = MasterKey::File(directory.path().join(KEY_FILE));
         Self::with(name, directory, master_key).await
+    }
+
+    /// As [`Self::new`], with a key of KMS whatever the provider of this run is.
+    ///
+    /// # Panics
+    /// If no DynamoDB or KMS can be started.
+    pub async fn with_kms_key(name: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let arn = Kms::shared().create_key().await.expect("KMS makes a key");
+        Self::with(name, directory, MasterKey::at(KeyPlace::Kms(arn)).await).await
     }
 
     async fn with(name: &str, directory: TempDir, master_key: MasterKey) -> Self {

@@ -15,13 +15,13 @@ use opentelemetry_sdk::{
         InMemoryMetricExporter, PeriodicReader, SdkMeterProvider,
         data::{AggregatedMetrics, MetricData},
     },
-    trace::SdkTracerProvider,
+    trace::{InMemorySpanExporter, SdkTracerProvider},
 };
 use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::layer::SubscriberExt;
 
-/// The sums so far: by the metric's name and its attributes, in order.
+/// The sums so far of what is counted of verifications: by the metric's name and its attributes, in order.
 fn sums(provider: &SdkMeterProvider, exporter: &InMemoryMetricExporter) -> BTreeMap<String, u64> {
     exporter.reset();
     provider.force_flush().unwrap();
@@ -29,6 +29,12 @@ fn sums(provider: &SdkMeterProvider, exporter: &InMemoryMetricExporter) -> BTree
     for resource in exporter.get_finished_metrics().unwrap() {
         for metric in resource.scope_metrics().flat_map(|scope| scope.metrics()) {
             let AggregatedMetrics::U64(MetricData::Sum(sum)) = metric.data() else { continue };
+            if !["verifications", "verified_events", "discontinuities"]
+                .iter()
+                .any(|of| metric.name().ends_with(of))
+            {
+                continue;
+            }
             for point in sum.data_points() {
                 let mut attributes: Vec<_> =
                     point.attributes().map(|pair| format!("{}={}", pair.key, pair.value)).collect();
@@ -95,10 +101,11 @@ async fn a_verification_its_findings_and_that_it_did_not_run_are_counted() {
 }
 
 #[tokio::test]
-async fn an_event_belongs_to_the_trace_of_the_current_span() {
-    let tracer = SdkTracerProvider::default().tracer("test");
-    let subscriber = tracing_subscriber::registry().with(tracing_opentelemetry::layer().with_tracer(tracer));
-    let _guard = tracing::subscriber::set_default(subscriber);
+async fn an_event_has_the_ids_of_its_operation_in_the_trace_of_the_current_span() {
+    let exporter = InMemorySpanExporter::default();
+    let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
     let sandbox = Sandbox::new("spans").await;
     let store = sandbox.store().await;
     // The current span goes before what the handle was told.
@@ -110,9 +117,33 @@ async fn an_event_belongs_to_the_trace_of_the_current_span() {
     inbox.put(&Note::new("1", "text")).instrument(span).await.unwrap();
     inbox.put(&Note::new("2", "text")).await.unwrap();
     let log = sandbox.audit_log().await;
-    let in_span = log.about("alice/inbox/note/1")[0];
-    let expected = (of_span.trace_id().to_string(), of_span.span_id().to_string());
-    assert_eq!((in_span.trace_id.clone(), in_span.span_id.clone()), expected);
-    let outside = log.about("alice/inbox/note/2")[0];
-    assert_eq!((outside.trace_id.as_str(), outside.span_id.as_str()), (&*told.trace_id(), &*told.span_id()));
+    let puts: Vec<_> = exporter.get_finished_spans().unwrap();
+    let puts: Vec<_> = puts.into_iter().filter(|span| span.name == "bes.put").collect();
+    let parents =
+        [(of_span.trace_id().to_string(), of_span.span_id().to_string()), (told.trace_id(), told.span_id())];
+    assert_eq!(puts.len(), 2);
+    for ((put, parent), id) in puts.iter().zip(parents).zip(["1", "2"]) {
+        let trace_id = put.span_context.trace_id().to_string();
+        assert_eq!((trace_id.clone(), put.parent_span_id.to_string()), parent, "note {id}");
+        let event = log.about(&format!("alice/inbox/note/{id}"))[0];
+        let of_event = (event.trace_id.clone(), event.span_id.clone());
+        assert_eq!(of_event, (trace_id, put.span_context.span_id().to_string()), "note {id}");
+    }
+}
+
+/// Nothing records traces here: then the ids are those that the handle was told, else one's own.
+#[tokio::test]
+async fn without_traces_an_event_has_the_ids_that_its_handle_was_told() {
+    let sandbox = Sandbox::new("told").await;
+    let store = sandbox.store().await;
+    let told: TraceContext = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00".parse().unwrap();
+    let inbox = store.tenant("alice").unwrap().collection("inbox").unwrap();
+    inbox.in_trace(told).put(&Note::new("1", "text")).await.unwrap();
+    inbox.put(&Note::new("2", "text")).await.unwrap();
+    let log = sandbox.audit_log().await;
+    let event = log.about("alice/inbox/note/1")[0];
+    assert_eq!((event.trace_id.clone(), event.span_id.clone()), (told.trace_id(), told.span_id()));
+    let event = log.about("alice/inbox/note/2")[0];
+    assert_ne!(event.trace_id, told.trace_id());
+    assert_eq!((event.trace_id.len(), event.span_id.len()), (32, 16));
 }

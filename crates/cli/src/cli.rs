@@ -120,6 +120,27 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// The words that name it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Put(_) => "put",
+            Self::Get(_) => "get",
+            Self::Ls(_) => "ls",
+            Self::Rm(_) => "rm",
+            Self::Import(_) => "import",
+            Self::Export(_) => "export",
+            Self::Audit(audit) => audit.name(),
+            Self::Keys(keys) => keys.name(),
+            Self::Adopt(_) => "adopt",
+            Self::Reset(_) => "reset",
+            Self::Config => "config",
+            Self::Completions { .. } => "completions",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Put {
     /// TENANT/COLLECTION/KIND/ID

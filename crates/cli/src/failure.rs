@@ -144,6 +144,9 @@ pub(crate) enum Failure {
     TooSlow(String),
     #[error("the alert was not delivered to {to}")]
     Alert { to: String, source: Box<dyn Error + Send + Sync> },
+    /// What `OTEL_*` says is no place to export to.
+    #[error("{what} cannot be exported as the variables OTEL_EXPORTER_OTLP_* say")]
+    Exporter { what: &'static str, source: Box<dyn Error + Send + Sync> },
 }
 
 /// A local key that is lost: what was met, and what can be done about it.
@@ -192,6 +195,7 @@ impl Failure {
             | Self::Usage(_)
             | Self::NotConfirmed
             | Self::NotJson { .. }
+            | Self::Exporter { .. }
             | Self::Unreadable { .. } => Exit::Usage,
             Self::Io { .. } | Self::Declined | Self::NotShredded => Exit::Other,
             Self::ClosedPipe => Exit::Ok,

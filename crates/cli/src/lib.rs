@@ -26,15 +26,17 @@ mod cli;
 mod commands;
 pub mod config;
 mod failure;
+mod http;
 mod json;
-mod logging;
 mod lost_key;
 mod output;
 mod session;
+mod telemetry;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use tracing::Instrument;
 
 use crate::{
     cli::{Arguments, Command},
@@ -53,15 +55,17 @@ pub fn main() -> ExitCode {
         return commands::completions::run(shell).into();
     }
     let gives_a_verdict = matches!(&arguments.command, Command::Audit(audit) if audit.gives_a_verdict());
+    let code =
+        |failure: &Failure| if gives_a_verdict { failure.verdict_code() } else { failure.exit() as u8 };
     let failed = |failure: &Failure, config: Option<&Config>| {
         tell(failure, config);
-        if gives_a_verdict { failure.verdict_code().into() } else { failure.exit().into() }
+        ExitCode::from(code(failure))
     };
     let config = match Config::load(&arguments.global) {
         Ok(config) => config,
         Err(error) => return failed(&Failure::Config(error), None),
     };
-    match run(arguments, &config) {
+    match run(arguments, &config, code) {
         Ok(()) => Exit::Ok.into(),
         Err(failure) => failed(&failure, Some(&config)),
     }
@@ -82,13 +86,21 @@ fn misused(error: &clap::Error) -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments, config: &Config) -> Result<(), Failure> {
-    logging::start(config)?;
+fn run(arguments: Arguments, config: &Config, code: impl Fn(&Failure) -> u8) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|source| Failure::Io { what: "the runtime cannot be started".to_owned(), source })?;
-    runtime.block_on(commands::run(arguments.command, config))
+    let telemetry = {
+        let _entered = runtime.enter();
+        telemetry::start(config)?
+    };
+    let run = telemetry.begin(arguments.command.name());
+    let done = runtime.block_on(commands::run(arguments.command, config).instrument(run.span()));
+    // However it ended: what is not delivered yet needs the runtime still.
+    run.end(done.as_ref().err().map_or(Exit::Ok as u8, code));
+    telemetry.end();
+    done
 }
 
 /// Says what happened, and what can be done about it.

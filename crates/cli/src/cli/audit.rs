@@ -35,6 +35,17 @@ pub(crate) enum Audit {
 }
 
 impl Audit {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Verify(_) => "audit verify",
+            Self::Report(_) => "audit report",
+            Self::Tail(_) => "audit tail",
+            Self::Export(_) => "audit export",
+            Self::Checkpoint(_) => "audit checkpoint",
+            Self::Watch(_) => "audit watch",
+        }
+    }
+
     /// Whether the exit code is the verdict's.
     pub(crate) fn gives_a_verdict(&self) -> bool {
         matches!(self, Self::Verify(_) | Self::Report(_) | Self::Checkpoint(_) | Self::Watch(_))

@@ -24,6 +24,20 @@ pub(crate) enum Keys {
     Shred(KeysShred),
 }
 
+impl Keys {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Ls(_) => "keys ls",
+            Self::Rotate(_) => "keys rotate",
+            Self::Rewrap(_) => "keys rewrap",
+            Self::Reseal(_) => "keys reseal",
+            Self::Retire(_) => "keys retire",
+            Self::RewrapRoot(_) => "keys rewrap-root",
+            Self::Shred(_) => "keys shred",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct KeysLs {
     /// Only this tenant

@@ -58,6 +58,11 @@ impl Bench {
         self.home.path().join(name)
     }
 
+    /// The ARN of its key, if keys are in KMS.
+    pub(crate) fn kms_key(&self) -> Option<&str> {
+        self.kms_key.as_deref()
+    }
+
     pub(crate) fn key_file(&self) -> PathBuf {
         self.path(".blue/keys/umk.key")
     }

@@ -7,14 +7,17 @@
 mod adopt;
 mod audit;
 mod bench;
+mod collector;
 mod https;
 mod import;
 mod keys;
 mod kms;
 mod lost_key;
+mod otlp;
 mod outcomes;
 mod records;
 mod report;
+mod secrets;
 mod server;
 mod settings;
 mod tables;

@@ -84,7 +84,7 @@ fn serve(
 }
 
 /// The lines of the head, and the body.
-fn read_request(reader: &mut impl BufRead) -> io::Result<Option<(Vec<String>, Vec<u8>)>> {
+pub(crate) fn read_request(reader: &mut impl BufRead) -> io::Result<Option<(Vec<String>, Vec<u8>)>> {
     let mut head = Vec::new();
     loop {
         let mut line = String::new();

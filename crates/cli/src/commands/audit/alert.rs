@@ -1,6 +1,6 @@
 //! Where alerts go: the log, standard error, a command and a webhook.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, time::Duration};
 
 use blue_encrypted_store::{
     blue_audit::{CheckpointSink, Report, SinkError},
@@ -8,12 +8,12 @@ use blue_encrypted_store::{
 };
 use serde::Serialize;
 use time::OffsetDateTime;
-use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 
 use super::{checkpoints::command_sink, event::time_text};
 use crate::{
     config::{Config, host_of},
     failure::{self, Failure},
+    http::agent,
 };
 
 /// How long one attempt to post may take.
@@ -100,7 +100,7 @@ impl Alert {
         let Some(url) = &config.alert_webhook else { return Ok(()) };
         let failed =
             |source| Failure::Alert { to: format!("the webhook at {}", host_of(&url.value)), source };
-        let agent = agent(&url.value).map_err(failed)?;
+        let agent = agent(&url.value, PATIENCE).map_err(failed)?;
         let mut waits = BACKOFF.iter();
         loop {
             let (agent, url, body) = (agent.clone(), url.value.clone(), self.0.clone());
@@ -122,27 +122,4 @@ impl Alert {
             tokio::time::sleep(*wait).await;
         }
     }
-}
-
-/// A client that trusts what the system trusts, with TLS by ring as everywhere.
-fn agent(url: &str) -> Result<ureq::Agent, Box<dyn Error + Send + Sync>> {
-    let mut config = ureq::Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
-        // A redirected POST would arrive as a GET, without the report.
-        .max_redirects(0)
-        .max_redirects_will_error(true);
-    if url.starts_with("https://") {
-        let system = rustls_native_certs::load_native_certs();
-        let roots: Vec<_> =
-            system.certs.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();
-        if roots.is_empty() {
-            return Err("the system has no certificates to trust".into());
-        }
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .root_certs(RootCerts::new_with_certs(&roots));
-        config = config.tls_config(tls.build());
-    }
-    Ok(config.build().new_agent())
 }
