@@ -219,6 +219,25 @@ async fn resealing_gives_every_record_a_new_data_key_and_the_same_content() {
     assert_eq!((report.moved, report.failed), (9, 1));
 }
 
+#[tokio::test]
+async fn what_is_told_to_stop_finishes_what_it_began_and_goes_on_when_it_is_done_again() {
+    let setting = Setting::with_notes("rewrap-stop", 10).await;
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let now = i64::try_from(now.as_micros()).unwrap();
+    let at_once = setting.keys.rewrap_until(4, async {}, |_, _| {}).await.unwrap();
+    assert_eq!((at_once.moved, at_once.already, at_once.stopped), (0, 0, true));
+
+    // As soon as one is done: those that were begun beside it are finished, too.
+    let stop = Notify::new();
+    let report = setting.keys.reseal_until(now, 4, stop.notified(), |_, _| stop.notify_one()).await.unwrap();
+    assert!(report.stopped && (1..=8).contains(&report.moved), "{report:?}");
+    let again = setting.keys.reseal_until(now, 4, std::future::pending(), |_, _| {}).await.unwrap();
+    assert_eq!((again.moved, again.already, again.stopped), (10 - report.moved, report.moved, false));
+    assert_eq!(setting.events(CryptoOp::Encrypt).await, 20);
+    setting.verify_deep().await;
+}
+
 /// Who moves records has read the keys, and another process adds one and writes under it before the records are read.
 #[tokio::test]
 async fn no_record_is_moved_back_to_an_older_key() {

@@ -54,6 +54,26 @@ async fn every_key_is_wrapped_under_another_master_key_and_records_stay() {
     assert_eq!(log, 5, "four keys and META");
 }
 
+#[tokio::test]
+async fn what_is_stopped_leaves_the_root_as_it_is_until_it_is_done_again() {
+    let setting = Setting::with_notes("root-stop", 1).await;
+    let Some(next) = setting.sandbox.next_root().await else {
+        return assert!(!only_with!(Keys::Kms, ROTATED));
+    };
+    let meta = setting.sandbox.item("META", "store").await;
+    let both = setting.sandbox.builder().keys(next.accepting_the_old.clone()).open().await.unwrap();
+    let at_once = both.rewrap_root_until(async {}, |_, _| {}).await.unwrap();
+    assert_eq!((at_once.moved, at_once.stopped), (0, true));
+    // All keys may have been moved by then, but it was not looked whether there are more.
+    let stop = tokio::sync::Notify::new();
+    let report = both.rewrap_root_until(stop.notified(), |_, _| stop.notify_one()).await.unwrap();
+    assert!(report.stopped && report.moved >= 1, "{report:?}");
+    assert_eq!(setting.sandbox.item("META", "store").await, meta);
+    let again = both.rewrap_root_until(std::future::pending(), |_, _| {}).await.unwrap();
+    assert_eq!((again.moved + report.moved, again.stopped), (2, false), "alice's, and the audit key");
+    assert_ne!(setting.sandbox.item("META", "store").await, meta);
+}
+
 async fn alone_log(setting: &Setting, next: &blue_tests::NextRoot) -> usize {
     let log = blue_tests::VerifiedLog::read(&setting.sandbox.scan().await, &*next.alone).await.unwrap();
     log.events().filter(|event| crate::is_success_of(CryptoOp::RewrapRoot, event)).count()

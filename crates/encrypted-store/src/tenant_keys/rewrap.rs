@@ -1,12 +1,17 @@
 //! Records moved to the newest version of their tenant's key.
 
-use std::{num::NonZeroUsize, time::Instant};
+use std::{
+    future,
+    num::NonZeroUsize,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Instant,
+};
 
 use blue_audit::{CryptoOp, Details, resource};
 use blue_envelope::{Envelope, OpenError, rewrap};
 use blue_keys::{KeyError, KeyOwner, KeyringError};
 use blue_store::{GroupWrite, StoredRecord, SystemAttributes};
-use futures::TryStreamExt;
+use futures::{FutureExt, StreamExt, TryStreamExt};
 
 use super::{KeyVersion, RewrapError, TenantKeys, records::Listed};
 use crate::{
@@ -48,6 +53,8 @@ pub struct Rewrapped {
     pub gone: u64,
     /// How many could not be moved. `seen` was told of each.
     pub failed: u64,
+    /// Whether it was told to stop before it had looked at all of them: what is counted here is done, the rest is as it was.
+    pub stopped: bool,
 }
 
 /// How a record is moved.
@@ -66,7 +73,8 @@ impl TenantKeys {
     /// write meanwhile. `seen` is told of each record, by its address.
     ///
     /// It can be stopped at any moment. To do it again goes on from there: what lies under the newest key is left. Another
-    /// process may still seal under an older one for [`Self::settling_time`] after a rotation.
+    /// process may still seal under an older one for [`Self::settling_time`] after a rotation. To stop it and know what became
+    /// of every record that was begun: [`Self::rewrap_until`].
     ///
     /// # Errors
     /// [`RewrapError`] if something stopped it. What concerns one record alone is told to `seen`.
@@ -75,9 +83,36 @@ impl TenantKeys {
         concurrency: usize,
         seen: impl Fn(&str, &Moved) + Send + Sync,
     ) -> Result<Rewrapped, RewrapError> {
+        self.rewrap_until(concurrency, future::pending(), seen).await
+    }
+
+    /// As [`Self::rewrap`], until `stop` is ready. Then no further record is begun, those that were are finished, each within
+    /// the deadline of one operation, and the report says how far it came and that it was [stopped](Rewrapped::stopped).
+    ///
+    /// ```no_run
+    /// # async fn example(keys: blue_encrypted_store::TenantKeys) -> Result<(), Box<dyn std::error::Error>> {
+    /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    /// // Elsewhere, when this process has to end: stop.send(()).
+    /// # drop(stop);
+    /// let report = keys.rewrap_until(16, async { drop(stopped.await) }, |_, _| ()).await?;
+    /// if report.stopped {
+    ///     println!("{} moved; done again, it goes on from there", report.moved);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`RewrapError`].
+    pub async fn rewrap_until(
+        &self,
+        concurrency: usize,
+        stop: impl Future<Output = ()> + Send,
+        seen: impl Fn(&str, &Moved) + Send + Sync,
+    ) -> Result<Rewrapped, RewrapError> {
         let watched = self.begin(Operation::KeysRewrap);
         let this = self.on_behalf_of(&watched.caller);
-        watched.watch(this.move_all(How::Rewrap, concurrency, seen)).await
+        watched.watch(this.move_all(How::Rewrap, concurrency, stop, seen)).await
     }
 
     /// Opens every record of the tenant that was written before a time (in µs since the Unix epoch), and seals it under a new
@@ -93,24 +128,42 @@ impl TenantKeys {
         concurrency: usize,
         seen: impl Fn(&str, &Moved) + Send + Sync,
     ) -> Result<Rewrapped, RewrapError> {
+        self.reseal_until(before, concurrency, future::pending(), seen).await
+    }
+
+    /// As [`Self::reseal`], until `stop` is ready, which is as for [`Self::rewrap_until`].
+    ///
+    /// # Errors
+    /// [`RewrapError`].
+    pub async fn reseal_until(
+        &self,
+        before: i64,
+        concurrency: usize,
+        stop: impl Future<Output = ()> + Send,
+        seen: impl Fn(&str, &Moved) + Send + Sync,
+    ) -> Result<Rewrapped, RewrapError> {
         let watched = self.begin(Operation::KeysReseal);
         let this = self.on_behalf_of(&watched.caller);
-        watched.watch(this.move_all(How::Reseal { before }, concurrency, seen)).await
+        watched.watch(this.move_all(How::Reseal { before }, concurrency, stop, seen)).await
     }
 
     async fn move_all(
         &self,
         how: How,
         concurrency: usize,
+        stop: impl Future<Output = ()> + Send,
         seen: impl Fn(&str, &Moved) + Send + Sync,
     ) -> Result<Rewrapped, RewrapError> {
         let newest = self.newest().await?;
         let concurrency = NonZeroUsize::new(concurrency).unwrap_or(NonZeroUsize::MIN);
         let read = |source| RewrapError::Read { tenant: self.name(), source };
-        let all = self.inner.records_of(&self.tenant).map_err(read);
+        let stopped = AtomicBool::new(false);
+        let stop = stop.map(|()| stopped.store(true, Ordering::Relaxed));
+        // What is told to stop is the listing; what came of it before is moved to the end.
+        let all = self.inner.records_of(&self.tenant).map_err(read).take_until(stop);
         let moving = all.map_ok(|listed| self.move_one(how, listed)).try_buffer_unordered(concurrency.get());
         let mut moving = std::pin::pin!(moving);
-        let mut report = Rewrapped { newest, moved: 0, already: 0, gone: 0, failed: 0 };
+        let mut report = Rewrapped { newest, moved: 0, already: 0, gone: 0, failed: 0, stopped: false };
         while let Some((address, moved)) = moving.try_next().await? {
             match moved {
                 Moved::Done => report.moved += 1,
@@ -120,6 +173,7 @@ impl TenantKeys {
             }
             seen(&address, &moved);
         }
+        report.stopped = stopped.load(Ordering::Relaxed);
         Ok(report)
     }
 

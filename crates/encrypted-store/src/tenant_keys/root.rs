@@ -1,9 +1,15 @@
 //! All keys of a store moved to another master key.
 
+use std::{
+    future,
+    pin::{Pin, pin},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
 use blue_audit::{CryptoOp, Details};
 use blue_keys::{KeyContext, KeyError, KeyOwner, KeyProvider, KeyringError, StoredKek, UmkId, WrappedKek};
 use blue_store::{KeyItem, ScanCursor, ScannedItem, StoreError};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use super::RootError;
 use crate::{
@@ -41,12 +47,14 @@ pub enum KeyMoved {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RootMoved {
-    /// The master key that all of them are wrapped under now.
+    /// The master key that all of them are wrapped under now; or, if it was stopped, that they are moved to.
     pub umk_id: UmkId,
     /// How many were moved now.
     pub moved: u64,
-    /// How many were already.
+    /// How many were already, of those that were looked at.
     pub already: u64,
+    /// Whether it was told to stop before it was complete: the store's master key is what it was then, and both are needed.
+    pub stopped: bool,
 }
 
 /// What one look through the table came to.
@@ -70,7 +78,8 @@ impl EncryptedStore {
     /// it is under the new master key already, that is tried. `seen` is told of each key that was moved or could not be, by the
     /// name that the audit log has for it.
     ///
-    /// It can be stopped at any moment. To do it again goes on from there.
+    /// It can be stopped at any moment. To do it again goes on from there. To stop it and know what became of every key that
+    /// was begun: [`Self::rewrap_root_until`].
     ///
     /// # Errors
     /// [`RootError`]; [`RootError::Left`] if a key could not be moved, for a reason of its own: the store's master key stays
@@ -79,22 +88,45 @@ impl EncryptedStore {
         &self,
         seen: impl Fn(&str, &KeyMoved) + Send + Sync,
     ) -> Result<RootMoved, RootError> {
-        let watched = self.inner.telemetry.begin(Operation::RewrapRoot, Subject::Store, &self.caller);
-        let this = Self { inner: self.inner.clone(), caller: watched.caller.clone() };
-        watched.watch(this.move_root(seen)).await
+        self.rewrap_root_until(future::pending(), seen).await
     }
 
-    async fn move_root(&self, seen: impl Fn(&str, &KeyMoved) + Send + Sync) -> Result<RootMoved, RootError> {
+    /// As [`Self::rewrap_root`], until `stop` is ready. Then no further key is begun, those that were are finished, each within
+    /// the deadline of one operation, and the report says how far it came and that it was [stopped](RootMoved::stopped).
+    ///
+    /// # Errors
+    /// [`RootError`].
+    pub async fn rewrap_root_until(
+        &self,
+        stop: impl Future<Output = ()> + Send,
+        seen: impl Fn(&str, &KeyMoved) + Send + Sync,
+    ) -> Result<RootMoved, RootError> {
+        let watched = self.inner.telemetry.begin(Operation::RewrapRoot, Subject::Store, &self.caller);
+        let this = Self { inner: self.inner.clone(), caller: watched.caller.clone() };
+        watched.watch(this.move_root(stop, seen)).await
+    }
+
+    async fn move_root(
+        &self,
+        stop: impl Future<Output = ()> + Send,
+        seen: impl Fn(&str, &KeyMoved) + Send + Sync,
+    ) -> Result<RootMoved, RootError> {
         let inner = &self.inner;
         inner.check_writable()?;
         let umk_id = inner.provider.umk_id().clone();
         if umk_id.is_local() {
             return Err(RootError::Local);
         }
+        let stopped = AtomicBool::new(false);
+        let mut stop = pin!(stop.map(|()| stopped.store(true, Ordering::Relaxed)).fuse());
         let mut moved = 0;
         for _ in 0..ROUNDS {
-            let round = self.move_keys(&umk_id, &seen).await?;
+            let round = self.move_keys(&umk_id, stop.as_mut(), &seen).await?;
+            let already = round.already.saturating_sub(moved);
             moved += round.moved;
+            if stopped.load(Ordering::Relaxed) {
+                return Ok(RootMoved { umk_id, moved, already, stopped: true });
+            }
             if round.failed > 0 {
                 return Err(RootError::Left { left: round.failed });
             }
@@ -103,20 +135,23 @@ impl EncryptedStore {
                 continue;
             }
             if self.record_root(&umk_id).await? {
-                return Ok(RootMoved { umk_id, moved, already: round.already.saturating_sub(moved) });
+                return Ok(RootMoved { umk_id, moved, already, stopped: false });
             }
         }
         Err(RootError::Raced)
     }
 
+    /// Looks through the table once, or until `stop` is ready.
     async fn move_keys(
         &self,
         umk_id: &UmkId,
+        stop: Pin<&mut (impl Future<Output = ()> + Send)>,
         seen: &(impl Fn(&str, &KeyMoved) + Send + Sync),
     ) -> Result<Round, RootError> {
         let keys = stream::iter((0..PARTS).map(|part| self.inner.key_items_of(part).boxed()));
         let moving = keys
             .flatten_unordered(None)
+            .take_until(stop)
             .map_ok(|item| self.move_item(umk_id, item, seen))
             .try_buffer_unordered(KEYS);
         let add = async |sum: Round, one: Round| {
