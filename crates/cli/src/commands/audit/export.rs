@@ -1,17 +1,13 @@
 //! `bes audit export`.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{BufWriter, Write},
-    path::PathBuf,
-};
+use std::io::Write;
 
 use blue_encrypted_store::{
     AuditLog, AuditLogError,
     blue_audit::{Start, Step, address::Chain},
 };
 
-use super::{Met, chains, event::EventJson};
+use super::{Met, chains, event::EventJson, new_file::NewFile};
 use crate::{cli::AuditExport, config::Config, failure::Failure, output::Output, session};
 
 pub(super) async fn run(arguments: AuditExport, config: &Config, output: &mut Output) -> Result<(), Failure> {
@@ -23,7 +19,7 @@ pub(super) async fn run(arguments: AuditExport, config: &Config, output: &mut Ou
         None => chains::all(&log, |_| ()).await?,
     };
     let mut to = match arguments.file {
-        Some(path) => Destination::create(path)?,
+        Some(path) => Destination::File(NewFile::create(path)?),
         None => Destination::Output(output),
     };
     for chain in chains {
@@ -53,43 +49,24 @@ async fn write_chain(
 
 enum Destination<'a> {
     Output(&'a mut Output),
-    File { path: PathBuf, file: BufWriter<File> },
+    File(NewFile),
 }
 
 impl Destination<'_> {
-    /// A new file, private: the log names who did what.
-    fn create(path: PathBuf) -> Result<Self, Failure> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        match options.open(&path) {
-            Ok(file) => Ok(Self::File { path, file: BufWriter::new(file) }),
-            Err(source) => Err(unwritten(&path, source)),
-        }
-    }
-
     fn line(&mut self, event: &EventJson) -> Result<(), Failure> {
         match self {
             Self::Output(output) => output.json(event),
-            Self::File { path, file } => {
-                let written = serde_json::to_writer(&mut *file, event).map_err(Into::into);
-                written.and_then(|()| file.write_all(b"\n")).map_err(|source| unwritten(path, source))
-            }
+            Self::File(file) => file.write(|file| {
+                serde_json::to_writer(&mut *file, event)?;
+                file.write_all(b"\n")
+            }),
         }
     }
 
     fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Output(output) => output.flush(),
-            Self::File { path, mut file } => {
-                let done = file.flush().and_then(|()| file.get_ref().sync_all());
-                done.map_err(|source| unwritten(&path, source))
-            }
+            Self::File(file) => file.finish(),
         }
     }
-}
-
-fn unwritten(path: &std::path::Path, source: std::io::Error) -> Failure {
-    Failure::Io { what: format!("cannot write {}", path.display()), source }
 }

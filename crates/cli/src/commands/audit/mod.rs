@@ -6,6 +6,7 @@ pub(super) mod checkpoints;
 mod event;
 mod export;
 mod export_file;
+mod new_file;
 mod report;
 mod tail;
 mod verify;

@@ -10,7 +10,7 @@ mod plot;
 mod strip;
 
 use std::{
-    io::{self, BufWriter, Write},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -25,6 +25,7 @@ use self::{counts::Counter, page::Page};
 use super::{
     checkpoints::{self, Trusted},
     export_file::ExportFile,
+    new_file::{self, NewFile},
 };
 use crate::{
     cli::AuditReport,
@@ -40,9 +41,7 @@ pub(super) async fn run(
     output: &mut Output,
 ) -> Result<(), Failure> {
     // A verification may take long, and all would be for nothing.
-    if let Some(path) = arguments.to.as_deref().filter(|path| path.symlink_metadata().is_ok()) {
-        return Err(unwritten(path, io::ErrorKind::AlreadyExists.into()));
-    }
+    arguments.to.as_deref().map_or(Ok(()), new_file::vacant)?;
     let verified = match &arguments.file {
         Some(path) => verify_export(path, arguments, config).await?,
         None => verify_table(arguments, config).await?,
@@ -145,24 +144,10 @@ fn print(output: &mut Output, page: &Page<'_>) -> Result<(), Failure> {
     output.flush()
 }
 
-/// A new file, private, and there only once it is whole.
 fn write_file(path: &Path, page: &Page<'_>) -> Result<(), Failure> {
-    let write = || {
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
-        let mut writer = BufWriter::new(file);
-        page.write_into(&mut writer)?;
-        writer.flush()?;
-        let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.as_file().sync_all()?;
-        file.persist_noclobber(path)?;
-        Ok(())
-    };
-    write().map_err(|source| unwritten(path, source))
-}
-
-fn unwritten(path: &Path, source: io::Error) -> Failure {
-    Failure::Io { what: format!("cannot write {}", path.display()), source }
+    let mut file = NewFile::create(path.to_owned())?;
+    file.write(|file| page.write_into(file))?;
+    file.finish()
 }
 
 #[cfg(test)]
