@@ -28,6 +28,7 @@ pub(crate) fn of(failure: &Failure, config: Option<&Config>) -> Vec<String> {
     }
     let Some(config) = config else { return Vec::new() };
     match failure {
+        Failure::Stopped(stopped) => stopped.go_on.clone(),
         Failure::KeyLost(lost) => of_lost_key(lost, config),
         Failure::ResetInstead => vec!["run the command again; the database is empty now".to_owned()],
         Failure::Open(OpenError::LocalFile(error)) => of_key_file(error),
@@ -294,13 +295,18 @@ fn unreachable(config: &Config) -> String {
     }
 }
 
-/// For a shell.
-fn quoted(address: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | ':' | '@');
-    let quoted = if address.chars().all(plain) {
-        address.to_owned()
-    } else {
-        format!("'{}'", address.replace('\'', r"'\''"))
-    };
+/// An argument that is no flag, for a shell.
+pub(crate) fn quoted(address: &str) -> String {
+    let quoted = word(address);
     if address.starts_with('-') { format!("-- {quoted}") } else { quoted }
+}
+
+/// One word, for a shell.
+pub(crate) fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | ':' | '@');
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }

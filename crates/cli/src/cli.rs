@@ -3,7 +3,11 @@
 mod audit;
 mod keys;
 
-use std::path::PathBuf;
+use std::{
+    ffi::OsString,
+    iter,
+    path::{Path, PathBuf},
+};
 
 use blue_encrypted_store::blue_audit::NoteVerifier;
 use clap::{Args, Parser, Subcommand};
@@ -33,6 +37,7 @@ Exit codes:
    9  some lines, records or keys failed, or were left; each is reported
   10  the tenant was shredded
   11  the table cannot serve as a store: missing, of another schema, not ours
+  12  stopped by SIGINT or SIGTERM: what was begun was finished; repeat the command to go on
 
 `bes audit verify`, `report`, `checkpoint` and `watch` have exit codes of their own; see their --help.
 
@@ -210,6 +215,28 @@ pub(crate) struct Import {
     pub(crate) file: PathBuf,
 }
 
+impl Import {
+    /// The words that were typed after `bes` for this import, with standard input in the file's place. `None` if they are not
+    /// all text.
+    pub(crate) fn typed_with_standard_input() -> Option<Vec<String>> {
+        let typed = std::env::args_os().skip(1).map(OsString::into_string);
+        Self::with_standard_input(&typed.collect::<Result<Vec<_>, _>>().ok()?)
+    }
+
+    /// Only the parser knows which word is the file: another one may read the same.
+    fn with_standard_input(typed: &[String]) -> Option<Vec<String>> {
+        (0..typed.len()).find_map(|place| {
+            let mut words = typed.to_vec();
+            "-".clone_into(&mut words[place]);
+            let bes = iter::once("bes").chain(words.iter().map(String::as_str));
+            match Arguments::try_parse_from(bes).ok()?.command {
+                Command::Import(import) if import.file == Path::new("-") => Some(words),
+                _ => None,
+            }
+        })
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Export {
     /// TENANT/COLLECTION
@@ -261,5 +288,29 @@ impl Global {
             "output" => self.output.as_deref(),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn standard_input_takes_the_place_of_the_file_and_of_no_other_word() {
+        let of = |typed: &str| {
+            let typed: Vec<_> = typed.split(' ').map(str::to_owned).collect();
+            Import::with_standard_input(&typed).map(|words| words.join(" "))
+        };
+        for (typed, expected) in [
+            ("import t/c --kind k --id-field f f", "import t/c --kind k --id-field f -"),
+            (
+                "--table x import t/c x --id-field=x --kind x -v",
+                "--table x import t/c - --id-field=x --kind x -v",
+            ),
+            ("import --kind k --id-field f t/c -- t/c", "import --kind k --id-field f t/c -- -"),
+        ] {
+            assert_eq!(of(typed).as_deref(), Some(expected));
+        }
+        assert_eq!(of("ls t/c"), None);
     }
 }

@@ -16,7 +16,11 @@ use blue_encrypted_store::{
     table::{StoreError, TableError},
 };
 
-use crate::{config::ConfigError, output::printable};
+use crate::{
+    config::ConfigError,
+    output::printable,
+    stop::{Signal, Stopped},
+};
 
 /// How a run ends. The numbers are documented and stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,7 @@ pub(crate) enum Exit {
     Partial = 9,
     Shredded = 10,
     Table = 11,
+    Stopped = 12,
 }
 
 impl From<Exit> for ExitCode {
@@ -147,6 +152,9 @@ pub(crate) enum Failure {
     /// What `OTEL_*` says is no place to export to.
     #[error("{what} cannot be exported as the variables OTEL_EXPORTER_OTLP_* say")]
     Exporter { what: &'static str, source: Box<dyn Error + Send + Sync> },
+    /// A signal told it to stop.
+    #[error("{0}")]
+    Stopped(Box<Stopped>),
 }
 
 /// A local key that is lost: what was met, and what can be done about it.
@@ -176,6 +184,19 @@ impl std::fmt::Display for KeyLost {
 }
 
 impl Failure {
+    /// A signal told it to stop: how far it came, and how to go on, line by line.
+    pub(crate) fn stopped(signal: Signal, came_to: Option<String>, go_on: Vec<String>) -> Self {
+        Self::Stopped(Box::new(Stopped { signal, came_to, go_on }))
+    }
+
+    /// If it was told to stop: with this to say of how far it came, and of how to go on.
+    pub(crate) fn having_come_to(self, came_to: impl Into<String>, go_on: Vec<String>) -> Self {
+        match self {
+            Self::Stopped(stopped) => Self::stopped(stopped.signal, Some(came_to.into()), go_on),
+            other => other,
+        }
+    }
+
     /// The exit code of a command whose own the verdict is.
     pub(crate) fn verdict_code(&self) -> u8 {
         match self {
@@ -226,6 +247,7 @@ impl Failure {
             Self::NoVerifier { .. } | Self::OtherSigner { .. } => Exit::Usage,
             Self::SigningKey(_) => Exit::Key,
             Self::Sink(_) | Self::TooSlow(_) | Self::Alert { .. } => Exit::Other,
+            Self::Stopped(_) => Exit::Stopped,
         }
     }
 }

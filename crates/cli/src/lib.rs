@@ -7,6 +7,7 @@
 //!   attributes as they are typed.
 //! - `cli`: what can be typed; `commands`: one module each.
 //! - `failure`: every way to end, with its exit code; `advice`: what to do about it.
+//! - `stop`: the signals that tell it to stop.
 //! - `session`: from the configuration to an opened store; `lost_key`: what happens when that fails for want of
 //!   its key.
 //!
@@ -31,9 +32,10 @@ mod json;
 mod lost_key;
 mod output;
 mod session;
+mod stop;
 mod telemetry;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use tracing::Instrument;
@@ -42,7 +44,11 @@ use crate::{
     cli::{Arguments, Command},
     config::Config,
     failure::{Exit, Failure},
+    stop::Stop,
 };
+
+/// How long a command that was told to stop waits for what it dropped, and what blocks a thread.
+const DROPPED: Duration = Duration::from_secs(2);
 
 /// Does what the arguments of this process say.
 pub fn main() -> ExitCode {
@@ -96,10 +102,19 @@ fn run(arguments: Arguments, config: &Config, code: impl Fn(&Failure) -> u8) -> 
         telemetry::start(config)?
     };
     let run = telemetry.begin(arguments.command.name());
-    let done = runtime.block_on(commands::run(arguments.command, config).instrument(run.span()));
+    let done = runtime.block_on(
+        async {
+            let stop = Stop::listen()?;
+            commands::run(arguments.command, config, &stop).await
+        }
+        .instrument(run.span()),
+    );
     // However it ended: what is not delivered yet needs the runtime still.
     run.end(done.as_ref().err().map_or(Exit::Ok as u8, code));
     telemetry.end();
+    if matches!(done, Err(Failure::Stopped(_))) {
+        runtime.shutdown_timeout(DROPPED);
+    }
     done
 }
 

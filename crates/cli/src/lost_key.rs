@@ -10,15 +10,17 @@ use crate::{
     failure::{self, Failure, KeyLost, Remedy},
     output::printable,
     session,
+    stop::Stop,
 };
 
 /// Offers a reset on a terminal. `None` if it was accepted and done.
-pub(crate) async fn offer_reset(config: &Config, error: OpenError) -> Option<Failure> {
+pub(crate) async fn offer_reset(config: &Config, error: OpenError, stop: &Stop) -> Option<Failure> {
     let lost = |error, remedy, told| Some(Failure::KeyLost(Box::new(KeyLost { error, remedy, told })));
-    let reset = match prepare(config).await {
-        Ok(reset) => reset,
-        Err(ResetError::NotLocalTable { arn }) => return lost(error, Remedy::None { arn }, false),
-        Err(_) => return lost(error, Remedy::NotKnown, false),
+    let reset = match stop.unless_told(async { Ok(prepare(config).await) }).await {
+        Ok(Ok(reset)) => reset,
+        Ok(Err(ResetError::NotLocalTable { arn })) => return lost(error, Remedy::None { arn }, false),
+        Ok(Err(_)) => return lost(error, Remedy::NotKnown, false),
+        Err(stopped) => return Some(stopped),
     };
     if !is_interactive() {
         return lost(error, Remedy::Reset, false);
@@ -29,7 +31,7 @@ pub(crate) async fn offer_reset(config: &Config, error: OpenError) -> Option<Fai
     say!("Without the key file it was encrypted under, nothing in this table can be read again.");
     say!("If you have that file, answer no and put it back at {}.", config.key_file.value.display());
     explain(&reset);
-    match confirm() {
+    match confirm(stop).await {
         Ok(true) => match reset.wipe().await {
             Ok(report) => {
                 tell(config, &report);
@@ -72,16 +74,27 @@ pub(crate) fn explain(reset: &LocalReset) {
 }
 
 /// Asks; anything but a yes is a no.
-pub(crate) fn confirm() -> Result<bool, Failure> {
+pub(crate) async fn confirm(stop: &Stop) -> Result<bool, Failure> {
+    let answer = ask("Reset local database? [y/N] ", stop).await?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Asks on the terminal. The answer ends with its line break; without one, there was none.
+pub(crate) async fn ask(question: &str, stop: &Stop) -> Result<String, Failure> {
     let failed = |source| Failure::Io { what: "the answer cannot be read".to_owned(), source };
     let mut stderr = io::stderr();
-    write!(stderr, "Reset local database? [y/N] ").and_then(|()| stderr.flush()).map_err(failed)?;
-    let mut answer = String::new();
-    let read = io::stdin().lock().read_line(&mut answer).map_err(failed)?;
-    if read == 0 {
+    write!(stderr, "{question}").and_then(|()| stderr.flush()).map_err(failed)?;
+    let answer = stop.unless_told_aside(move || {
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).map_err(failed)?;
+        Ok(answer)
+    });
+    let answer = answer.await;
+    // The line of the question is still open.
+    if answer.as_ref().map_or(true, String::is_empty) {
         say!("");
     }
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    answer
 }
 
 /// Says what a reset did.

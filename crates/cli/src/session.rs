@@ -13,6 +13,7 @@ use crate::{
     failure::{self, Failure},
     lost_key,
     output::printable,
+    stop::Stop,
 };
 
 /// The path of a collection as it is typed, `TENANT/COLLECTION`.
@@ -41,28 +42,35 @@ impl<'a> CollectionPath<'a> {
     }
 }
 
-/// Opens the store, does something with it, and sees to it that the audit log has all of that, even if it failed.
+/// Opens the store, does something with it, and sees to it that the audit log has all of that, even if it failed or was told
+/// to stop, which drops it.
 pub(crate) async fn with_store<T>(
     config: &Config,
+    stop: &Stop,
     work: impl AsyncFnOnce(&EncryptedStore) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let store = open(config, None).await?;
-    let done = work(&store).await;
+    let store = open(config, None, stop).await?;
+    let done = stop.unless_told(work(&store)).await;
     conclude(&store, done).await
 }
 
 /// The same for what may take long, and so makes checkpoints meanwhile, if that is configured. That they cannot be made is no
-/// reason to do nothing.
+/// reason to do nothing. What is to become of it if it is told to stop is its own affair.
 pub(crate) async fn with_store_for_long<T>(
     config: &Config,
+    stop: &Stop,
     work: impl AsyncFnOnce(&EncryptedStore) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let checkpoints = commands::checkpoints_while_writing(config).await.unwrap_or_else(|failure| {
-        say!("warning: no checkpoints are made: {}", printable(&failure.to_string()));
-        failure::causes(&failure);
-        None
-    });
-    let store = open(config, checkpoints).await?;
+    let checkpoints = match commands::checkpoints_while_writing(config, stop).await {
+        Ok(checkpoints) => checkpoints,
+        Err(stopped @ Failure::Stopped(_)) => return Err(stopped),
+        Err(failure) => {
+            say!("warning: no checkpoints are made: {}", printable(&failure.to_string()));
+            failure::causes(&failure);
+            None
+        }
+    };
+    let store = open(config, checkpoints, stop).await?;
     let done = work(&store).await;
     conclude(&store, done).await
 }
@@ -71,6 +79,7 @@ pub(crate) async fn with_store_for_long<T>(
 /// a local key there is none to move.
 pub(crate) async fn with_store_under<T>(
     config: &Config,
+    stop: &Stop,
     key: &str,
     work: impl AsyncFnOnce(&EncryptedStore) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
@@ -81,7 +90,7 @@ pub(crate) async fn with_store_under<T>(
              to the new key and kms_previous_keys to the old one, everywhere, and then repeat it"
         )));
     }
-    with_store_for_long(config, work).await
+    with_store_for_long(config, stop, work).await
 }
 
 #[cfg(feature = "aws-kms")]
@@ -109,7 +118,11 @@ pub(crate) async fn conclude<T>(store: &EncryptedStore, done: Result<T, Failure>
 }
 
 /// Opens the store, which must exist. If its local key is lost, says so, and on a terminal offers a reset.
-async fn open(config: &Config, checkpoints: Option<Checkpoints>) -> Result<EncryptedStore, Failure> {
+async fn open(
+    config: &Config,
+    checkpoints: Option<Checkpoints>,
+    stop: &Stop,
+) -> Result<EncryptedStore, Failure> {
     let mut was_vacant = false;
     let opened = match keys(config) {
         Ok(keys) => {
@@ -118,7 +131,7 @@ async fn open(config: &Config, checkpoints: Option<Checkpoints>) -> Result<Encry
             if let Some(checkpoints) = checkpoints {
                 builder = builder.checkpoints(checkpoints);
             }
-            builder.open().await
+            stop.unless_told(async { Ok(builder.open().await) }).await?
         }
         Err(error) => Err(error.into()),
     };
@@ -132,7 +145,7 @@ async fn open(config: &Config, checkpoints: Option<Checkpoints>) -> Result<Encry
             Ok(store)
         }
         Err(error) if is_key_lost(&error) => {
-            Err(lost_key::offer_reset(config, error).await.unwrap_or(Failure::ResetInstead))
+            Err(lost_key::offer_reset(config, error, stop).await.unwrap_or(Failure::ResetInstead))
         }
         Err(error) => Err(error.into()),
     }

@@ -12,7 +12,8 @@ Exit codes of this command:
    0  verified
    1  tampering: something was changed, taken out or put in
    2  incomplete: the log is empty, or shorter than the checkpoint knows it
-   3  it could not run: wrong usage, no key, no service, an untrusted checkpoint, or what came of it was not delivered";
+   3  it could not run: wrong usage, no key, no service, an untrusted checkpoint, it was stopped, or
+      what came of it was not delivered";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Audit {

@@ -13,14 +13,25 @@ use crate::{
     failure::Failure,
     output::Output,
     session,
+    stop::Stop,
 };
 
-pub(super) async fn run(arguments: &Adopt, config: &Config, output: &mut Output) -> Result<(), Failure> {
+pub(super) async fn run(
+    arguments: &Adopt,
+    config: &Config,
+    stop: &Stop,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let checkpoint = checkpoint(arguments, config).await?;
     let keys = session::keys(config).map_err(blue_encrypted_store::OpenError::from)?;
     let Adopt { no_checkpoint: without_checkpoint, any_table, despite_findings, .. } = *arguments;
     let adoption = Adoption { checkpoint, without_checkpoint, any_table, despite_findings };
-    match session::builder(config).keys(keys).adopt(adoption).await {
+    let adopting = session::builder(config).keys(keys).adopt(adoption);
+    let adopted = stop.unless_told(async { Ok(adopting.await) }).await.map_err(|failure| {
+        let go_on = "to go on, repeat the command: what is done stays done".to_owned();
+        failure.having_come_to("the table may be adopted in part", vec![go_on])
+    })?;
+    match adopted {
         Ok(adopted) => tell(&adopted, config, output),
         Err(error @ AdoptError::NotRestored { .. }) => {
             say!("{error}.");

@@ -10,12 +10,22 @@ use crate::{
     json::{ByKey, RecordJson},
     output::Output,
     session::{self, CollectionPath},
+    stop::Stop,
 };
 
-pub(super) async fn run(arguments: &Export, config: &Config, output: &mut Output) -> Result<(), Failure> {
+pub(super) async fn run(
+    arguments: &Export,
+    config: &Config,
+    stop: &Stop,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let path = CollectionPath::parse(&arguments.collection)?;
     let kind = arguments.kind.as_ref().map(Kind::new).transpose()?;
-    session::with_store_for_long(config, async |store| print(&path.within(store)?, kind, output).await).await
+    session::with_store_for_long(config, stop, async |store| {
+        let printed = stop.unless_told(print(&path.within(store)?, kind, output)).await;
+        printed.map_err(|failure| failure.having_come_to("not all records were printed", Vec::new()))
+    })
+    .await
 }
 
 async fn print(collection: &Collection, kind: Option<Kind>, output: &mut Output) -> Result<(), Failure> {

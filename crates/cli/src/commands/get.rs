@@ -9,12 +9,18 @@ use crate::{
     json::{ByAddress, RecordJson},
     output::Output,
     session,
+    stop::Stop,
 };
 
-pub(super) async fn run(arguments: &Get, config: &Config, output: &mut Output) -> Result<(), Failure> {
+pub(super) async fn run(
+    arguments: &Get,
+    config: &Config,
+    stop: &Stop,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let RecordPath { tenant, collection, kind, id } = arguments.address.parse()?;
     let address = &arguments.address;
-    let entry = session::with_store(config, async |store| {
+    let entry = session::with_store(config, stop, async |store| {
         let collection = store.tenant(&tenant)?.collection(&collection)?;
         Ok(collection.get_payload(&Key { kind, id }).await?)
     });

@@ -12,23 +12,24 @@ use crate::{
     lost_key,
     output::Output,
     session,
+    stop::Stop,
 };
 
-pub(super) async fn run(config: &Config, output: &mut Output) -> Result<(), Failure> {
+pub(super) async fn run(config: &Config, stop: &Stop, output: &mut Output) -> Result<(), Failure> {
     let (store, key_created, table_created) = match session::keys(config) {
         Ok(keys) => {
             let is_vacant = session::is_vacant(&keys);
-            match open(config, keys).await {
+            match stop.unless_told(async { Ok(open(config, keys).await) }).await? {
                 Ok((store, table_created)) => (store, is_vacant, table_created),
-                Err(error) => return failed(config, error).await,
+                Err(error) => return failed(config, error, stop).await,
             }
         }
-        Err(error) => return failed(config, error.into()).await,
+        Err(error) => return failed(config, error.into(), stop).await,
     };
     session::conclude(&store, Ok(())).await?;
     session::warn_if_restored(&store);
 
-    let is_local = lost_key::prepare(config).await.is_ok();
+    let is_local = stop.unless_told(async { Ok(lost_key::prepare(config).await.is_ok()) }).await?;
     let (table, namespace) = (&config.table.value, &config.namespace.value);
     let is_file = config.keys.value == Keys::Local;
     if output.format == Format::Json {
@@ -87,9 +88,9 @@ async fn open(config: &Config, keys: KeySource) -> Result<(EncryptedStore, bool)
 }
 
 /// A reset that was accepted is all that init could have done.
-async fn failed(config: &Config, error: OpenError) -> Result<(), Failure> {
+async fn failed(config: &Config, error: OpenError, stop: &Stop) -> Result<(), Failure> {
     if session::is_key_lost(&error) {
-        lost_key::offer_reset(config, error).await.map_or(Ok(()), Err)
+        lost_key::offer_reset(config, error, stop).await.map_or(Ok(()), Err)
     } else {
         Err(error.into())
     }

@@ -10,14 +10,20 @@ use crate::{
     json::{AttributesJson, ByKey, RecordJson, Time},
     output::{Output, Rows},
     session::{self, CollectionPath},
+    stop::Stop,
 };
 
 use super::export::Unopened;
 
-pub(super) async fn run(arguments: &Ls, config: &Config, output: &mut Output) -> Result<(), Failure> {
+pub(super) async fn run(
+    arguments: &Ls,
+    config: &Config,
+    stop: &Stop,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let path = CollectionPath::parse(&arguments.collection)?;
     let kind = arguments.kind.as_ref().map(Kind::new).transpose()?;
-    session::with_store(config, async |store| list(&path.within(store)?, kind, output).await).await
+    session::with_store(config, stop, async |store| list(&path.within(store)?, kind, output).await).await
 }
 
 async fn list(collection: &Collection, kind: Option<Kind>, output: &mut Output) -> Result<(), Failure> {

@@ -15,23 +15,23 @@ mod rm;
 mod settings;
 
 pub(crate) use self::audit::checkpoints::while_writing as checkpoints_while_writing;
-use crate::{cli::Command, config::Config, failure::Failure, output::Output};
+use crate::{cli::Command, config::Config, failure::Failure, output::Output, stop::Stop};
 
-/// Does what was typed.
-pub(crate) async fn run(command: Command, config: &Config) -> Result<(), Failure> {
+/// Does what was typed, as far as it is not told to stop.
+pub(crate) async fn run(command: Command, config: &Config, stop: &Stop) -> Result<(), Failure> {
     let mut output = Output::new(config);
     match command {
-        Command::Init => init::run(config, &mut output).await,
-        Command::Put(arguments) => put::run(arguments, config, &mut output).await,
-        Command::Get(arguments) => get::run(&arguments, config, &mut output).await,
-        Command::Ls(arguments) => ls::run(&arguments, config, &mut output).await,
-        Command::Rm(arguments) => rm::run(&arguments, config, &mut output).await,
-        Command::Import(arguments) => import::run(&arguments, config, &mut output).await,
-        Command::Export(arguments) => export::run(&arguments, config, &mut output).await,
-        Command::Audit(arguments) => audit::run(arguments, config, &mut output).await,
-        Command::Keys(arguments) => keys::run(arguments, config, &mut output).await,
-        Command::Adopt(arguments) => adopt::run(&arguments, config, &mut output).await,
-        Command::Reset(arguments) => reset::run(&arguments, config, &mut output).await,
+        Command::Init => init::run(config, stop, &mut output).await,
+        Command::Put(arguments) => put::run(arguments, config, stop, &mut output).await,
+        Command::Get(arguments) => get::run(&arguments, config, stop, &mut output).await,
+        Command::Ls(arguments) => ls::run(&arguments, config, stop, &mut output).await,
+        Command::Rm(arguments) => rm::run(&arguments, config, stop, &mut output).await,
+        Command::Import(arguments) => import::run(&arguments, config, stop, &mut output).await,
+        Command::Export(arguments) => export::run(&arguments, config, stop, &mut output).await,
+        Command::Audit(arguments) => audit::run(arguments, config, stop, &mut output).await,
+        Command::Keys(arguments) => keys::run(arguments, config, stop, &mut output).await,
+        Command::Adopt(arguments) => adopt::run(&arguments, config, stop, &mut output).await,
+        Command::Reset(arguments) => reset::run(&arguments, config, stop, &mut output).await,
         Command::Config => settings::run(config, &mut output),
         Command::Completions { shell } => {
             completions::run(shell);

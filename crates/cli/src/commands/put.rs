@@ -10,33 +10,47 @@ use blue_encrypted_store::{Key, Payload, Put as Expect, RecordPath};
 use serde_json::{json, value::RawValue};
 
 use crate::{
+    advice::quoted,
     attr::attributes,
     cli::Put,
     config::{Config, Format},
     failure::Failure,
     output::Output,
     session,
+    stop::Stop,
 };
 
 /// The most that is read: more than any item of DynamoDB holds, and little enough to hold in memory.
 const LIMIT: u64 = 1 << 20;
 
-pub(super) async fn run(arguments: Put, config: &Config, output: &mut Output) -> Result<(), Failure> {
-    let RecordPath { tenant, collection, kind, id } = arguments.address.parse()?;
-    let attributes = attributes(&arguments.attr)?;
-    let expect = match arguments.if_version {
+pub(super) async fn run(
+    arguments: Put,
+    config: &Config,
+    stop: &Stop,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let Put { address, json, file, bytes, attr, if_absent, if_version } = arguments;
+    let RecordPath { tenant, collection, kind, id } = address.parse()?;
+    let attributes = attributes(&attr)?;
+    let expect = match if_version {
         Some(version) => Expect::Replace(version),
-        None if arguments.if_absent => Expect::Create,
+        None if if_absent => Expect::Create,
         None => Expect::Upsert,
     };
-    let payload = content(&arguments)?;
-    let version = session::with_store(config, async |store| {
+    let payload = stop.unless_told_aside(move || content(json, file, bytes)).await?;
+    let version = session::with_store(config, stop, async |store| {
         let collection = store.tenant(&tenant)?.collection(&collection)?;
-        Ok(collection.put_payload(&Key { kind, id }, payload, attributes, expect).await?)
+        let written =
+            async { Ok(collection.put_payload(&Key { kind, id }, payload, attributes, expect).await?) };
+        stop.unless_told(written).await.map_err(|failure| {
+            failure.having_come_to(
+                format!("it is not known whether {address} was written"),
+                vec![format!("read it to know: bes get {}", quoted(&address))],
+            )
+        })
     });
     let version = version.await?;
 
-    let address = &arguments.address;
     match output.format {
         Format::Json => output.json(&json!({ "address": address, "version": version })),
         Format::Text if output.is_terminal => output.line(&format!("{address} has version {version}")),
@@ -44,11 +58,11 @@ pub(super) async fn run(arguments: Put, config: &Config, output: &mut Output) ->
     }
 }
 
-fn content(arguments: &Put) -> Result<Payload, Failure> {
-    let (what, bytes) = match (&arguments.json, &arguments.file) {
-        (Some(json), _) => ("the text of --json".to_owned(), json.clone().into_bytes()),
+fn content(json: Option<String>, file: Option<PathBuf>, is_bytes: bool) -> Result<Payload, Failure> {
+    let (what, bytes) = match (json, file) {
+        (Some(json), _) => ("the text of --json".to_owned(), json.into_bytes()),
         (None, Some(path)) if path != Path::new("-") => {
-            (path.display().to_string(), read(path, File::open(path))?)
+            (path.display().to_string(), read(&path, File::open(&path))?)
         }
         _ => {
             let stdin = io::stdin();
@@ -58,7 +72,7 @@ fn content(arguments: &Put) -> Result<Payload, Failure> {
             ("standard input".to_owned(), read(Path::new("standard input"), Ok(stdin.lock()))?)
         }
     };
-    if arguments.bytes {
+    if is_bytes {
         return Ok(Payload::Bytes(bytes));
     }
     let text: Box<RawValue> =

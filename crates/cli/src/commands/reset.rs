@@ -8,19 +8,26 @@ use crate::{
     failure::Failure,
     lost_key,
     output::Output,
+    stop::Stop,
 };
 
-pub(super) async fn run(arguments: &Reset, config: &Config, output: &mut Output) -> Result<(), Failure> {
-    let reset = lost_key::prepare(config).await?;
+pub(super) async fn run(
+    arguments: &Reset,
+    config: &Config,
+    stop: &Stop,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let reset = stop.unless_told(async { Ok(lost_key::prepare(config).await?) }).await?;
     if !arguments.yes {
         if !lost_key::is_interactive() {
             return Err(Failure::NotConfirmed);
         }
         lost_key::explain(&reset);
-        if !lost_key::confirm()? {
+        if !lost_key::confirm(stop).await? {
             return Err(Failure::Declined);
         }
     }
+    // Begun, it is finished.
     let report = reset.wipe().await?;
     match output.format {
         Format::Json => output.json(&json!({

@@ -119,6 +119,15 @@ impl Bench {
         ended(&session, before + &after)
     }
 
+    /// On a pseudo-terminal: waits for this text and presses Ctrl-C.
+    pub(crate) fn interrupt_at(&self, text: &str, arguments: &[&str]) -> Ran {
+        let mut session = rexpect::session::spawn_command(self.command(arguments), Some(PATIENCE)).unwrap();
+        let before = session.exp_string(text).unwrap();
+        session.send_control('c').unwrap();
+        let after = session.exp_eof().unwrap();
+        ended(&session, before + &after)
+    }
+
     /// On a pseudo-terminal, without an answer to anything.
     pub(crate) fn on_terminal(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
         let mut command = self.command(arguments);

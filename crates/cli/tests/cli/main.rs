@@ -20,4 +20,5 @@ mod report;
 mod secrets;
 mod server;
 mod settings;
+mod stop;
 mod tables;

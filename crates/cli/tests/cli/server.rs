@@ -4,7 +4,7 @@
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{Arc, Condvar, Mutex},
     thread,
 };
 
@@ -25,6 +25,32 @@ pub(crate) enum Action {
     Forward,
     /// None at all.
     Cut,
+}
+
+/// Holds requests up until it is opened.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<(Mutex<(u32, bool)>, Condvar)>);
+
+impl Gate {
+    /// Waits for it.
+    pub(crate) fn pass(&self) {
+        let (state, changed) = &*self.0;
+        state.lock().unwrap().0 += 1;
+        changed.notify_all();
+        drop(changed.wait_while(state.lock().unwrap(), |(_, is_open)| !*is_open).unwrap());
+    }
+
+    /// Waits until somebody waits for it.
+    pub(crate) fn reached(&self) {
+        let (state, changed) = &*self.0;
+        drop(changed.wait_while(state.lock().unwrap(), |(waiting, _)| *waiting == 0).unwrap());
+    }
+
+    pub(crate) fn open(&self) {
+        let (state, changed) = &*self.0;
+        state.lock().unwrap().1 = true;
+        changed.notify_all();
+    }
 }
 
 /// Answers until the test program ends.

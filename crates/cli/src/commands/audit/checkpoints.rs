@@ -16,6 +16,7 @@ use crate::{
     failure::Failure,
     output::printable,
     session,
+    stop::Stop,
 };
 
 /// What is known of the log from outside the table.
@@ -163,7 +164,7 @@ fn sinks(config: &Config, signer: &NoteSigner) -> Vec<Box<dyn CheckpointSink>> {
 }
 
 /// The checkpoints that a command makes while it writes, if that is configured.
-pub(crate) async fn while_writing(config: &Config) -> Result<Option<Checkpoints>, Failure> {
+pub(crate) async fn while_writing(config: &Config, stop: &Stop) -> Result<Option<Checkpoints>, Failure> {
     if (config.checkpoint_events.is_none() && config.checkpoint_every.is_none()) || !are_made(config)? {
         return Ok(None);
     }
@@ -172,8 +173,12 @@ pub(crate) async fn while_writing(config: &Config) -> Result<Option<Checkpoints>
     let mut latest = trusted.latest;
     if is_first {
         // With the key there have to be checkpoints, or somebody took them away.
-        let log = session::open_audit(config, true, None).await?;
-        let report = log.verify(&log.options()).await.map_err(AuditLogError::from)?;
+        let verified = async {
+            let log = session::open_audit(config, true, None).await?;
+            let report = log.verify(&log.options()).await.map_err(AuditLogError::from)?;
+            Ok((log, report))
+        };
+        let (log, report) = stop.unless_told(verified).await?;
         if report.verdict() != Verdict::Verified {
             return Err(Failure::Verdict(report.verdict()));
         }

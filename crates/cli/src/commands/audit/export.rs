@@ -8,11 +8,28 @@ use blue_encrypted_store::{
 };
 
 use super::{Met, chains, event::EventJson, new_file::NewFile};
-use crate::{cli::AuditExport, config::Config, failure::Failure, output::Output, session};
+use crate::{cli::AuditExport, config::Config, failure::Failure, output::Output, session, stop::Stop};
 
-pub(super) async fn run(arguments: AuditExport, config: &Config, output: &mut Output) -> Result<(), Failure> {
-    let log = session::open_audit(config, true, None).await?;
+pub(super) async fn run(
+    arguments: AuditExport,
+    config: &Config,
+    stop: &Stop,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let mut met = Met::default();
+    let exported = stop.unless_told(export(arguments, config, output, &mut met)).await;
+    met.conclude(
+        exported.map_err(|failure| failure.having_come_to("not all events were exported", Vec::new())),
+    )
+}
+
+async fn export(
+    arguments: AuditExport,
+    config: &Config,
+    output: &mut Output,
+    met: &mut Met,
+) -> Result<(), Failure> {
+    let log = session::open_audit(config, true, None).await?;
     let chains = match arguments.chain {
         Some(chain) => vec![chain],
         // What is found in the registry is met again when it is exported itself.
@@ -23,10 +40,9 @@ pub(super) async fn run(arguments: AuditExport, config: &Config, output: &mut Ou
         None => Destination::Output(output),
     };
     for chain in chains {
-        write_chain(&log, chain, &mut to, &mut met).await?;
+        write_chain(&log, chain, &mut to, met).await?;
     }
-    to.finish()?;
-    met.outcome()
+    to.finish()
 }
 
 async fn write_chain(

@@ -7,6 +7,7 @@ mod event;
 mod export;
 mod export_file;
 mod new_file;
+mod progress;
 mod report;
 mod tail;
 mod verify;
@@ -14,16 +15,21 @@ mod watch;
 
 use blue_encrypted_store::blue_audit::Finding;
 
-use crate::{cli::Audit, config::Config, failure::Failure, output::Output};
+use crate::{cli::Audit, config::Config, failure::Failure, output::Output, stop::Stop};
 
-pub(super) async fn run(arguments: Audit, config: &Config, output: &mut Output) -> Result<(), Failure> {
+pub(super) async fn run(
+    arguments: Audit,
+    config: &Config,
+    stop: &Stop,
+    output: &mut Output,
+) -> Result<(), Failure> {
     match arguments {
-        Audit::Verify(arguments) => verify::run(&arguments, config, output).await,
-        Audit::Report(arguments) => report::run(&arguments, config, output).await,
-        Audit::Tail(arguments) => tail::run(&arguments, config, output).await,
-        Audit::Export(arguments) => export::run(arguments, config, output).await,
-        Audit::Checkpoint(arguments) => verify::checkpoint(&arguments, config, output).await,
-        Audit::Watch(arguments) => watch::run(&arguments, config, output).await,
+        Audit::Verify(arguments) => verify::run(&arguments, config, stop, output).await,
+        Audit::Report(arguments) => report::run(&arguments, config, stop, output).await,
+        Audit::Tail(arguments) => tail::run(&arguments, config, stop, output).await,
+        Audit::Export(arguments) => export::run(arguments, config, stop, output).await,
+        Audit::Checkpoint(arguments) => verify::checkpoint(&arguments, config, stop, output).await,
+        Audit::Watch(arguments) => watch::run(&arguments, config, stop, output).await,
     }
 }
 
@@ -35,6 +41,15 @@ impl Met {
     fn note(&mut self, finding: &Finding) {
         self.0 += 1;
         say!("finding: {finding}");
+    }
+
+    /// How the reading ends. That something was found goes before that it was told to stop.
+    fn conclude(self, read: Result<(), Failure>) -> Result<(), Failure> {
+        match read {
+            Err(stopped @ Failure::Stopped(_)) => self.outcome().and(Err(stopped)),
+            Err(failure) => Err(failure),
+            Ok(()) => self.outcome(),
+        }
     }
 
     /// How the reading ends.

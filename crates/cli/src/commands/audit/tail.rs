@@ -26,18 +26,35 @@ use crate::{
     failure::Failure,
     output::{Output, plain},
     session,
+    stop::Stop,
 };
 
 /// How long to wait before looking for new events again.
 const POLL: Duration = Duration::from_secs(1);
 
-pub(super) async fn run(arguments: &AuditTail, config: &Config, output: &mut Output) -> Result<(), Failure> {
+pub(super) async fn run(
+    arguments: &AuditTail,
+    config: &Config,
+    stop: &Stop,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let filter = Filter::new(arguments, &config.namespace.value)?;
-    let log = session::open_audit(config, true, None).await?;
     let mut met = Met::default();
+    let read = stop.unless_told(read(arguments, &filter, config, output, &mut met)).await;
+    met.conclude(read)
+}
+
+async fn read(
+    arguments: &AuditTail,
+    filter: &Filter,
+    config: &Config,
+    output: &mut Output,
+    met: &mut Met,
+) -> Result<(), Failure> {
+    let log = session::open_audit(config, true, None).await?;
     let (mut tails, mut newest) = (Vec::new(), Vec::new());
     for chain in chains::all(&log, |finding| met.note(finding)).await? {
-        let (tail, events) = Tail::open(&log, chain, &filter, arguments.lines.get(), &mut met).await?;
+        let (tail, events) = Tail::open(&log, chain, filter, arguments.lines.get(), met).await?;
         tails.push(tail);
         newest.extend(events);
     }
@@ -46,7 +63,7 @@ pub(super) async fn run(arguments: &AuditTail, config: &Config, output: &mut Out
     newest.drain(..too_many);
     newest.iter().try_for_each(|event| print(event, output))?;
     if !arguments.follow {
-        return met.outcome();
+        return Ok(());
     }
     loop {
         output.flush()?;
@@ -54,7 +71,7 @@ pub(super) async fn run(arguments: &AuditTail, config: &Config, output: &mut Out
         let mut appended = Vec::new();
         let mut opened = Vec::new();
         for tail in &mut tails {
-            tail.read(&mut met, |event| {
+            tail.read(met, |event| {
                 opened.extend(chains::opened(&event, log.namespace()));
                 if filter.takes(&event) {
                     appended.push(event);

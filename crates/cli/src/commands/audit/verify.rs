@@ -1,15 +1,16 @@
 //! `bes audit verify` and `bes audit checkpoint`.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use blue_encrypted_store::{
     AuditLog, AuditLogError,
-    blue_audit::{self, Baseline, Checkpoint, Report, Verdict, VerifyOptions},
+    blue_audit::{self, Baseline, Checkpoint, Observer, Report, Verdict, VerifyOptions},
 };
 
 use super::{
     checkpoints::{self, Trusted},
     export_file::ExportFile,
+    progress::Progress,
 };
 use crate::{
     cli::{AuditCheckpoint, AuditVerify},
@@ -17,38 +18,34 @@ use crate::{
     failure::Failure,
     output::{Output, printable},
     session,
+    stop::Stop,
 };
 
 pub(super) async fn run(
     arguments: &AuditVerify,
     config: &Config,
+    stop: &Stop,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let json = arguments.json || output.format == Format::Json;
+    let progress = Arc::new(Progress::default());
     if let Some(path) = &arguments.file {
-        // An export is as old as it is: only a checkpoint that was named says how long it has to be.
+        let report = progress.unless_told(stop, verify_export(path, arguments, config, &progress)).await?;
+        return conclude(&report, json, output);
+    }
+    let verified = async {
         let trusted = match &arguments.checkpoint {
             Some(path) => checkpoints::trusted_in(path, config, &arguments.verifier).await?,
-            None => Trusted::default(),
+            None => checkpoints::trusted(config, &arguments.verifier, false).await?,
         };
-        let file = ExportFile::open(path.clone()).await?;
-        let options = VerifyOptions {
-            trusted: trusted.latest.map(Into::into),
-            full: arguments.full,
-            chains: file.chains(),
-            ..VerifyOptions::new(config.namespace.value.clone(), None)
-        };
-        let report = blue_audit::verify(Arc::new(file), &options).await;
-        return conclude(&report.map_err(AuditLogError::from)?, json, output);
-    }
-    let trusted = match &arguments.checkpoint {
-        Some(path) => checkpoints::trusted_in(path, config, &arguments.verifier).await?,
-        None => checkpoints::trusted(config, &arguments.verifier, false).await?,
+        let log = session::open_audit(config, !arguments.without_key, arguments.patience).await?;
+        note_other_table(&log, trusted.latest.as_ref());
+        let depth = Depth { full: arguments.full, deep: arguments.deep };
+        let report = verify(&log, depth, trusted.latest.as_ref(), &progress).await?;
+        Ok((trusted, log, report))
     };
-    let log = session::open_audit(config, !arguments.without_key, arguments.patience).await?;
-    note_other_table(&log, trusted.latest.as_ref());
-    let depth = Depth { full: arguments.full, deep: arguments.deep };
-    let report = verify(&log, depth, trusted.latest.as_ref()).await?;
+    let (trusted, log, report) = progress.unless_told(stop, verified).await?;
+    // From here on a signal finds it all but done: what is published, is published everywhere.
     conclude(&report, json, output)?;
     // What nobody with the keys has checked is not signed.
     if log.checks_macs() && checkpoints::are_made(config)? {
@@ -60,12 +57,18 @@ pub(super) async fn run(
 pub(super) async fn checkpoint(
     arguments: &AuditCheckpoint,
     config: &Config,
+    stop: &Stop,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let trusted = checkpoints::trusted(config, &[], arguments.begin).await?;
-    let log = session::open_audit(config, true, None).await?;
-    let depth = Depth { full: arguments.full, deep: false };
-    let report = verify(&log, depth, trusted.latest.as_ref()).await?;
+    let progress = Arc::new(Progress::default());
+    let verified = async {
+        let trusted = checkpoints::trusted(config, &[], arguments.begin).await?;
+        let log = session::open_audit(config, true, None).await?;
+        let depth = Depth { full: arguments.full, deep: false };
+        let report = verify(&log, depth, trusted.latest.as_ref(), &progress).await?;
+        Ok((trusted, log, report))
+    };
+    let (trusted, log, report) = progress.unless_told(stop, verified).await?;
     if report.verdict() != Verdict::Verified {
         say!("{report}");
         return Err(Failure::Verdict(report.verdict()));
@@ -99,16 +102,45 @@ pub(super) struct Depth {
     pub(super) deep: bool,
 }
 
-async fn verify(log: &AuditLog, depth: Depth, trusted: Option<&Checkpoint>) -> Result<Report, Failure> {
-    verify_from(log, depth, trusted.cloned().map(Into::into)).await
+async fn verify_export(
+    path: &Path,
+    arguments: &AuditVerify,
+    config: &Config,
+    progress: &Arc<Progress>,
+) -> Result<Report, Failure> {
+    // An export is as old as it is: only a checkpoint that was named says how long it has to be.
+    let trusted = match &arguments.checkpoint {
+        Some(path) => checkpoints::trusted_in(path, config, &arguments.verifier).await?,
+        None => Trusted::default(),
+    };
+    let file = ExportFile::open(path.to_owned()).await?;
+    let options = VerifyOptions {
+        trusted: trusted.latest.map(Into::into),
+        full: arguments.full,
+        chains: file.chains(),
+        observer: Some(progress.clone()),
+        ..VerifyOptions::new(config.namespace.value.clone(), None)
+    };
+    Ok(blue_audit::verify(Arc::new(file), &options).await.map_err(AuditLogError::from)?)
+}
+
+async fn verify(
+    log: &AuditLog,
+    depth: Depth,
+    trusted: Option<&Checkpoint>,
+    progress: &Arc<Progress>,
+) -> Result<Report, Failure> {
+    verify_from(log, depth, trusted.cloned().map(Into::into), progress).await
 }
 
 pub(super) async fn verify_from(
     log: &AuditLog,
     depth: Depth,
     trusted: Option<Baseline>,
+    progress: &Arc<Progress>,
 ) -> Result<Report, Failure> {
-    let options = VerifyOptions { trusted, full: depth.full, ..log.options() };
+    let observer: Option<Arc<dyn Observer>> = Some(progress.clone());
+    let options = VerifyOptions { trusted, full: depth.full, observer, ..log.options() };
     if depth.deep {
         return Ok(log.verify_deep(&options).await?);
     }

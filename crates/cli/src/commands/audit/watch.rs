@@ -1,13 +1,17 @@
 //! `bes audit watch`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use blue_encrypted_store::blue_audit::{Baseline, Checkpoint, Report, Verdict};
+use blue_encrypted_store::{
+    AuditLog,
+    blue_audit::{Baseline, Checkpoint, Report, Verdict},
+};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{
     alert::Alert,
     checkpoints,
+    progress::Progress,
     verify::{self, Depth},
 };
 use crate::{
@@ -16,26 +20,38 @@ use crate::{
     failure::Failure,
     output::Output,
     session,
+    stop::Stop,
 };
 
-pub(super) async fn run(arguments: &AuditWatch, config: &Config, output: &mut Output) -> Result<(), Failure> {
-    let ended = ended()?;
-    tokio::select! {
-        outcome = watch(arguments, config, output) => outcome,
-        () = ended => {
+pub(super) async fn run(
+    arguments: &AuditWatch,
+    config: &Config,
+    stop: &Stop,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    match watch(arguments, config, stop, output).await {
+        // That is how it ends. One verification was to come to a verdict.
+        Err(Failure::Stopped(_)) if !arguments.once => {
             say!("stopped");
             Ok(())
         }
+        outcome => outcome,
     }
 }
 
-async fn watch(arguments: &AuditWatch, config: &Config, output: &mut Output) -> Result<(), Failure> {
+/// Told to stop, it drops the verification that is under way, and waits for nothing. An alert, or a checkpoint, is delivered first.
+async fn watch(
+    arguments: &AuditWatch,
+    config: &Config,
+    stop: &Stop,
+    output: &mut Output,
+) -> Result<(), Failure> {
     if config.alert_command.is_none() && config.alert_webhook.is_none() {
         say!(
             "Neither alert_command nor alert_webhook is set: alerts go to the log and to standard error alone."
         );
     }
-    let mut watcher = Watcher { config, before: None };
+    let mut watcher = Watcher { config, stop, before: None };
     let mut full = arguments.full || !arguments.once;
     loop {
         let begun = Instant::now();
@@ -55,6 +71,7 @@ async fn watch(arguments: &AuditWatch, config: &Config, output: &mut Output) -> 
                 Alert::of_report(&report)?.deliver(config).await?;
                 Err(Failure::Verdict(report.verdict()))
             }
+            Err(stopped @ Failure::Stopped(_)) => return Err(stopped),
             Err(failure) => {
                 Alert::of_failure(config, &failure)?.deliver(config).await?;
                 Err(failure)
@@ -63,13 +80,18 @@ async fn watch(arguments: &AuditWatch, config: &Config, output: &mut Output) -> 
         if arguments.once {
             return outcome;
         }
-        sleep_until(begun + arguments.every).await;
+        let next = async {
+            sleep_until(begun + arguments.every).await;
+            Ok(())
+        };
+        stop.unless_told(next).await?;
     }
 }
 
 /// What one process has verified so far.
 struct Watcher<'a> {
     config: &'a Config,
+    stop: &'a Stop,
     before: Option<Known>,
 }
 
@@ -80,8 +102,32 @@ struct Known {
     checkpoint: Option<Checkpoint>,
 }
 
+/// What was verified, and the checkpoint that it was compared with.
+struct Round {
+    log: AuditLog,
+    trusted: Option<Checkpoint>,
+    report: Report,
+}
+
 impl Watcher<'_> {
     async fn round(&mut self, full: bool) -> Result<Report, Failure> {
+        let progress = Arc::new(Progress::default());
+        let verified = progress.unless_told(self.stop, self.verify(full, &progress)).await?;
+        let Round { log, trusted, report } = verified;
+        if report.verdict() != Verdict::Verified {
+            return Ok(report);
+        }
+        let mut known = Known { reached: report.reached.clone(), checkpoint: None };
+        if checkpoints::are_made(self.config)? {
+            let (_, checkpoint) = checkpoints::publish(self.config, &log, &report, trusted.as_ref()).await?;
+            known.reached = checkpoint.clone().into();
+            known.checkpoint = Some(checkpoint);
+        }
+        self.before = Some(known);
+        Ok(report)
+    }
+
+    async fn verify(&self, full: bool, progress: &Arc<Progress>) -> Result<Round, Failure> {
         let config = self.config;
         let from_file = checkpoints::trusted(config, &[], false).await?.latest;
         if let (Some(file), Some(before)) = (&config.checkpoint_file, &self.before)
@@ -98,46 +144,11 @@ impl Watcher<'_> {
             (Some(checkpoint), _) => Some(checkpoint.clone().into()),
             (None, before) => before.as_ref().map(|before| before.reached.clone()),
         };
-        let report = verify::verify_from(&log, Depth { full, deep: false }, baseline).await?;
-        if report.verdict() != Verdict::Verified {
-            return Ok(report);
-        }
-        let mut known = Known { reached: report.reached.clone(), checkpoint: None };
-        if checkpoints::are_made(config)? {
-            let (_, checkpoint) = checkpoints::publish(config, &log, &report, trusted.as_ref()).await?;
-            known.reached = checkpoint.clone().into();
-            known.checkpoint = Some(checkpoint);
-        }
-        self.before = Some(known);
-        Ok(report)
+        let report = verify::verify_from(&log, Depth { full, deep: false }, baseline, progress).await?;
+        Ok(Round { log, trusted, report })
     }
 }
 
 fn seconds(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())
-}
-
-/// Waits for whoever wants this process to end.
-#[cfg(unix)]
-fn ended() -> Result<impl Future<Output = ()>, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let failed = |source| Failure::Io { what: "signals cannot be waited for".to_owned(), source };
-    let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupted.recv() => (),
-            _ = terminated.recv() => (),
-        }
-    })
-}
-
-#[cfg(not(unix))]
-fn ended() -> Result<impl Future<Output = ()>, Failure> {
-    Ok(async {
-        // Without signals it runs until it is killed.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
 }

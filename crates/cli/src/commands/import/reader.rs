@@ -12,10 +12,10 @@ use std::{
     thread,
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{
-    Event, Numbered,
+    Event, Halt, Numbered,
     line::{LineError, Schema},
 };
 use crate::failure::Failure;
@@ -25,7 +25,7 @@ const LONGEST: usize = 409_600;
 
 /// What is imported.
 pub(super) struct Source {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     input: Box<dyn Read + Send>,
     /// Its length in bytes, if it is a file.
     pub(super) length: Option<u64>,
@@ -53,10 +53,12 @@ pub(super) struct Reader {
     pub(super) events: mpsc::Sender<Event>,
     /// How many bytes were read.
     pub(super) read: Arc<AtomicU64>,
+    /// What the lanes are told.
+    pub(super) halted: watch::Receiver<Halt>,
 }
 
 impl Reader {
-    /// Runs on a thread of its own until the input ends or the lanes do.
+    /// Runs on a thread of its own until the input ends or no more is taken.
     pub(super) fn start(self, source: Source) -> Result<(), Failure> {
         let started = thread::Builder::new().name("reader".to_owned()).spawn(move || {
             // An error says that nobody listens any more; then there is nothing left to do.
@@ -73,6 +75,9 @@ impl Reader {
         let mut input = BufReader::with_capacity(1 << 16, input);
         let mut bytes = Vec::new();
         for number in 1.. {
+            if *self.halted.borrow() != Halt::Never {
+                return Ok(());
+            }
             bytes.clear();
             let whole = match read_line(&mut input, &mut bytes, &self.read) {
                 Ok(None) => break,
@@ -86,7 +91,7 @@ impl Reader {
             let parsed =
                 if whole { self.schema.parse(text) } else { Err(LineError::TooLong { limit: LONGEST }) };
             match parsed {
-                Ok(None) => {}
+                Ok(None) => self.tell(Event::Empty { number })?,
                 Ok(Some(line)) => {
                     let lane = hasher.hash_one(line.id.as_str())
                         % u64::try_from(self.lanes.len()).map_err(|_| Gone)?;

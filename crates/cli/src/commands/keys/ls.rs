@@ -11,10 +11,16 @@ use crate::{
     json::Time,
     output::{Output, Rows, printable},
     session,
+    stop::Stop,
 };
 
-pub(super) async fn run(arguments: &KeysLs, config: &Config, output: &mut Output) -> Result<(), Failure> {
-    session::with_store(config, async |store| list(arguments, store, output).await).await
+pub(super) async fn run(
+    arguments: &KeysLs,
+    config: &Config,
+    stop: &Stop,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    session::with_store(config, stop, async |store| list(arguments, store, output).await).await
 }
 
 async fn list(arguments: &KeysLs, store: &EncryptedStore, output: &mut Output) -> Result<(), Failure> {

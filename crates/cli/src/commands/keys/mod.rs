@@ -7,17 +7,22 @@ mod root;
 mod rotate;
 mod shred;
 
-use crate::{cli::Keys, config::Config, failure::Failure, output::Output};
+use crate::{cli::Keys, config::Config, failure::Failure, output::Output, stop::Stop};
 
-pub(super) async fn run(command: Keys, config: &Config, output: &mut Output) -> Result<(), Failure> {
+pub(super) async fn run(
+    command: Keys,
+    config: &Config,
+    stop: &Stop,
+    output: &mut Output,
+) -> Result<(), Failure> {
     match command {
-        Keys::Ls(arguments) => ls::run(&arguments, config, output).await,
-        Keys::Rotate(arguments) => rotate::run(&arguments, config, output).await,
-        Keys::Rewrap(arguments) => moving::rewrap(&arguments, config, output).await,
-        Keys::Reseal(arguments) => moving::reseal(&arguments, config, output).await,
-        Keys::Retire(arguments) => retire::run(&arguments, config, output).await,
-        Keys::RewrapRoot(arguments) => root::run(&arguments, config, output).await,
-        Keys::Shred(arguments) => shred::run(&arguments, config, output).await,
+        Keys::Ls(arguments) => ls::run(&arguments, config, stop, output).await,
+        Keys::Rotate(arguments) => rotate::run(&arguments, config, stop, output).await,
+        Keys::Rewrap(arguments) => moving::rewrap(&arguments, config, stop, output).await,
+        Keys::Reseal(arguments) => moving::reseal(&arguments, config, stop, output).await,
+        Keys::Retire(arguments) => retire::run(&arguments, config, stop, output).await,
+        Keys::RewrapRoot(arguments) => root::run(&arguments, config, stop, output).await,
+        Keys::Shred(arguments) => shred::run(&arguments, config, stop, output).await,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     json::Time,
     output::{Output, printable, progress_target},
     session,
+    stop::Stop,
 };
 
 /// How often the bar turns, though nothing happens.
@@ -22,16 +23,19 @@ const TICK: Duration = Duration::from_millis(200);
 pub(super) async fn rewrap(
     arguments: &KeysRewrap,
     config: &Config,
+    stop: &Stop,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let KeysRewrap { tenant, concurrency } = arguments;
-    session::with_store_for_long(config, async |store| {
+    session::with_store_for_long(config, stop, async |store| {
         let bar = bar();
         let keys = keys(store, tenant)?;
-        let moved = keys.rewrap((*concurrency).into(), |address, moved| note(&bar, address, moved)).await;
+        let seen = |address: &str, moved: &Moved| note(&bar, address, moved);
+        let moved = keys.rewrap_until((*concurrency).into(), told(stop), seen);
+        let moved = announced(moved, stop, &bar).await;
         bar.finish_and_clear();
-        let again = format!("To go on, repeat the command: bes keys rewrap {tenant}");
-        tell(tenant, moved, "moved to", &again, output)
+        let again = format!("repeat the command: bes keys rewrap {tenant}");
+        tell(tenant, moved, "moved to", &again, stop, output).await
     })
     .await
 }
@@ -39,19 +43,21 @@ pub(super) async fn rewrap(
 pub(super) async fn reseal(
     arguments: &KeysReseal,
     config: &Config,
+    stop: &Stop,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let KeysReseal { tenant, before, concurrency } = arguments;
     let before = before.unwrap_or_else(now);
-    session::with_store_for_long(config, async |store| {
+    session::with_store_for_long(config, stop, async |store| {
         say!("Resealing what was last written before {}.", Time(before));
         let bar = bar();
         let keys = keys(store, tenant)?;
-        let moved = keys.reseal(before, (*concurrency).into(), |address, moved| note(&bar, address, moved));
-        let moved = moved.await;
+        let seen = |address: &str, moved: &Moved| note(&bar, address, moved);
+        let moved = keys.reseal_until(before, (*concurrency).into(), told(stop), seen);
+        let moved = announced(moved, stop, &bar).await;
         bar.finish_and_clear();
-        let again = format!("To go on, repeat it so: bes keys reseal {tenant} --before {}", Time(before));
-        tell(tenant, moved, "resealed under", &again, output)
+        let again = format!("repeat it so: bes keys reseal {tenant} --before {}", Time(before));
+        tell(tenant, moved, "resealed under", &again, stop, output).await
     })
     .await
 }
@@ -79,6 +85,16 @@ fn bar() -> ProgressBar {
     bar
 }
 
+/// Waits until the move is to stop.
+async fn told(stop: &Stop) {
+    stop.told().await;
+}
+
+/// Says so when it is.
+async fn announced<T>(moved: impl Future<Output = T>, stop: &Stop, bar: &ProgressBar) -> T {
+    stop.announced(moved, |signal| bar.suspend(|| signal.announce())).await
+}
+
 fn note(bar: &ProgressBar, address: &str, moved: &Moved) {
     bar.inc(1);
     if let Moved::Failed(error) = moved {
@@ -89,36 +105,48 @@ fn note(bar: &ProgressBar, address: &str, moved: &Moved) {
     }
 }
 
-fn tell(
+async fn tell(
     tenant: &str,
     moved: Result<Rewrapped, RewrapError>,
     how: &str,
     again: &str,
+    stop: &Stop,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let report = match moved {
         Ok(report) => report,
         Err(error) => {
-            say!("{again}");
+            say!("To go on, {again}");
             return Err(Failure::Rewrap(Box::new(error)));
         }
     };
-    let Rewrapped { newest, moved, already, gone, failed, .. } = &report;
+    let Rewrapped { newest, moved, already, gone, failed, stopped, .. } = &report;
     if output.format == Format::Json {
-        output.json(&json!({
+        let mut done = json!({
             "tenant": tenant,
             "version": newest.version,
             "moved": moved,
             "already": already,
             "gone": gone,
             "failed": failed,
-        }))?;
+        });
+        if *stopped {
+            done["stopped"] = true.into();
+        }
+        output.json(&done)?;
     }
     say!(
         "{} {how} version {} of the key of {tenant}; {already} needed nothing, {gone} were deleted meanwhile.",
         counted(*moved, "record", "records"),
         newest.version
     );
+    if *stopped {
+        let came_to = match failed {
+            0 => "not all records were looked at".to_owned(),
+            failed => format!("not all records were looked at, and {failed} could not be moved"),
+        };
+        return Err(Failure::stopped(stop.told().await, Some(came_to), vec![format!("to go on, {again}")]));
+    }
     match failed {
         0 => Ok(()),
         failed => Err(Failure::Partial(format!("{} could not be", counted(*failed, "record", "records")))),

@@ -10,12 +10,23 @@ use crate::{
     json::Time,
     output::Output,
     session,
+    stop::Stop,
 };
 
-pub(super) async fn run(arguments: &KeysRotate, config: &Config, output: &mut Output) -> Result<(), Failure> {
-    session::with_store(config, async |store| {
-        let keys = store.tenant(&arguments.tenant)?.keys();
-        let newest = keys.rotate().await.map_err(|error| Failure::Rotate(Box::new(error)))?;
+pub(super) async fn run(
+    arguments: &KeysRotate,
+    config: &Config,
+    stop: &Stop,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    session::with_store(config, stop, async |store| {
+        let tenant = &arguments.tenant;
+        let keys = store.tenant(tenant)?.keys();
+        let rotated = async { keys.rotate().await.map_err(|error| Failure::Rotate(Box::new(error))) };
+        let newest = stop.unless_told(rotated).await.map_err(|failure| {
+            let go_on = vec![format!("look before it is rotated again: bes keys ls {tenant}")];
+            failure.having_come_to(format!("it is not known whether the key of {tenant} was rotated"), go_on)
+        })?;
         if output.format == Format::Json {
             output.json(&json!({
                 "tenant": arguments.tenant,

@@ -1,7 +1,5 @@
 //! `bes keys shred`.
 
-use std::io::{self, BufRead, Write};
-
 use blue_encrypted_store::{EncryptedStore, KeyVersions, TenantKeys, table::Backups};
 use serde_json::json;
 
@@ -13,9 +11,15 @@ use crate::{
     lost_key,
     output::{Output, printable},
     session,
+    stop::Stop,
 };
 
-pub(super) async fn run(arguments: &KeysShred, config: &Config, output: &mut Output) -> Result<(), Failure> {
+pub(super) async fn run(
+    arguments: &KeysShred,
+    config: &Config,
+    stop: &Stop,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let tenant = &arguments.tenant;
     if let Some(confirmed) = &arguments.confirm
         && confirmed != tenant
@@ -24,13 +28,18 @@ pub(super) async fn run(arguments: &KeysShred, config: &Config, output: &mut Out
             "--confirm names {confirmed:?}, not {tenant:?}: nothing was done"
         )));
     }
-    session::with_store_for_long(config, async |store| {
+    session::with_store_for_long(config, stop, async |store| {
         let keys = store.tenant(tenant)?.keys();
-        explain(store, &keys, tenant).await?;
+        stop.unless_told(explain(store, &keys, tenant)).await?;
         if arguments.confirm.is_none() {
-            confirm(tenant)?;
+            confirm(tenant, stop).await?;
         }
-        shred(arguments, &keys, output).await
+        stop.unless_told(shred(arguments, &keys, output)).await.map_err(|failure| {
+            failure.having_come_to(
+                format!("{tenant} may be shredded in part"),
+                vec!["to go on, repeat the command".to_owned()],
+            )
+        })
     })
     .await
 }
@@ -87,17 +96,13 @@ fn versions(found: &KeyVersions) -> String {
     counted(u64::try_from(found.versions.len()).unwrap_or(u64::MAX), "version", "versions")
 }
 
-fn confirm(tenant: &str) -> Result<(), Failure> {
+async fn confirm(tenant: &str, stop: &Stop) -> Result<(), Failure> {
     if !lost_key::is_interactive() {
         return Err(Failure::Usage(format!(
             "a shred cannot be undone; without a terminal to ask on, it needs --confirm {tenant}"
         )));
     }
-    let failed = |source| Failure::Io { what: "the answer cannot be read".to_owned(), source };
-    let mut stderr = io::stderr();
-    write!(stderr, "Type the tenant's name to shred it: ").and_then(|()| stderr.flush()).map_err(failed)?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(failed)?;
+    let answer = lost_key::ask("Type the tenant's name to shred it: ", stop).await?;
     if answer.trim_end_matches(['\r', '\n']) == tenant { Ok(()) } else { Err(Failure::NotShredded) }
 }
 

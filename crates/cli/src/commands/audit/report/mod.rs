@@ -18,7 +18,7 @@ use std::{
 use askama::Template;
 use blue_encrypted_store::{
     AuditLogError,
-    blue_audit::{self, Checkpoint, Report, Verdict, VerifyOptions},
+    blue_audit::{self, Checkpoint, Observer, Report, Verdict, VerifyOptions},
 };
 
 use self::{counts::Counter, page::Page};
@@ -26,6 +26,7 @@ use super::{
     checkpoints::{self, Trusted},
     export_file::ExportFile,
     new_file::{self, NewFile},
+    progress::Progress,
 };
 use crate::{
     cli::AuditReport,
@@ -33,19 +34,26 @@ use crate::{
     failure::{self, Failure},
     output::Output,
     session,
+    stop::Stop,
 };
 
 pub(super) async fn run(
     arguments: &AuditReport,
     config: &Config,
+    stop: &Stop,
     output: &mut Output,
 ) -> Result<(), Failure> {
     // A verification may take long, and all would be for nothing.
     arguments.to.as_deref().map_or(Ok(()), new_file::vacant)?;
-    let verified = match &arguments.file {
-        Some(path) => verify_export(path, arguments, config).await?,
-        None => verify_table(arguments, config).await?,
+    let counter = Arc::new(Counter::default());
+    let progress = Arc::new(Progress::passing_on_to(counter.clone()));
+    let verified = async {
+        match &arguments.file {
+            Some(path) => verify_export(path, arguments, config, &counter, progress.clone()).await,
+            None => verify_table(arguments, config, &counter, progress.clone()).await,
+        }
     };
+    let verified = progress.unless_told(stop, verified).await?;
     let page = Page::of(&verified);
     let written = match &arguments.to {
         Some(path) => write_file(path, &page),
@@ -80,7 +88,12 @@ enum Source {
     Export(PathBuf),
 }
 
-async fn verify_table(arguments: &AuditReport, config: &Config) -> Result<Verified, Failure> {
+async fn verify_table(
+    arguments: &AuditReport,
+    config: &Config,
+    counter: &Counter,
+    observer: Arc<dyn Observer>,
+) -> Result<Verified, Failure> {
     let (trusted, file) = match &arguments.checkpoint {
         Some(path) => (checkpoints::trusted_in(path, config, &arguments.verifier).await?, Some(path.clone())),
         None => {
@@ -89,11 +102,10 @@ async fn verify_table(arguments: &AuditReport, config: &Config) -> Result<Verifi
         }
     };
     let log = session::open_audit(config, !arguments.without_key, arguments.patience).await?;
-    let counter = Arc::new(Counter::default());
     let options = VerifyOptions {
         trusted: trusted.latest.clone().map(Into::into),
         full: true,
-        observer: Some(counter.clone()),
+        observer: Some(observer),
         ..log.options()
     };
     let report = if arguments.deep {
@@ -110,19 +122,24 @@ async fn verify_table(arguments: &AuditReport, config: &Config) -> Result<Verifi
     })
 }
 
-async fn verify_export(path: &Path, arguments: &AuditReport, config: &Config) -> Result<Verified, Failure> {
+async fn verify_export(
+    path: &Path,
+    arguments: &AuditReport,
+    config: &Config,
+    counter: &Counter,
+    observer: Arc<dyn Observer>,
+) -> Result<Verified, Failure> {
     // As for `verify`: only a checkpoint that was named says how long an export has to be.
     let trusted = match &arguments.checkpoint {
         Some(path) => checkpoints::trusted_in(path, config, &arguments.verifier).await?,
         None => Trusted::default(),
     };
     let file = ExportFile::open(path.to_owned()).await?;
-    let counter = Arc::new(Counter::default());
     let options = VerifyOptions {
         trusted: trusted.latest.clone().map(Into::into),
         full: true,
         chains: file.chains(),
-        observer: Some(counter.clone()),
+        observer: Some(observer),
         ..VerifyOptions::new(config.namespace.value.clone(), None)
     };
     let report = blue_audit::verify(Arc::new(file), &options).await.map_err(AuditLogError::from)?;
