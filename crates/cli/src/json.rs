@@ -70,6 +70,12 @@ impl<'a, I: Serialize> RecordJson<'a, I> {
     }
 }
 
+/// A time as an audit event has it.
+pub(crate) fn time_text(time: OffsetDateTime) -> String {
+    // An event's time is within the years that the format has.
+    time.format(TIME).unwrap_or_default()
+}
+
 /// µs since the Unix epoch, as RFC 3339.
 pub(crate) struct Time(pub(crate) i64);
 

@@ -65,6 +65,7 @@ pub mod checkpoints;
 mod collection;
 mod commit;
 mod errors;
+pub mod export;
 mod keks;
 mod local;
 mod opening;

@@ -27,7 +27,7 @@ pub use trusted::{TrustedCheckpoints, TrustedCheckpointsError};
 use std::{fs, io, path::Path};
 
 /// Runs what blocks where blocking is allowed.
-async fn blocking<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(f).await {
         Ok(outcome) => outcome,
         // It is never cancelled, so it panicked.

@@ -9,11 +9,12 @@ use blue_encrypted_store::{
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{checkpoints::command_sink, event::time_text};
+use super::checkpoints::command_sink;
 use crate::{
     config::{Config, host_of},
     failure::{self, Failure},
     http::agent,
+    json::time_text,
 };
 
 /// How long one attempt to post may take.

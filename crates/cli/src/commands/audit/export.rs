@@ -5,9 +5,10 @@ use std::io::Write;
 use blue_encrypted_store::{
     AuditLog, AuditLogError,
     blue_audit::{Start, Step, address::Chain},
+    export::ExportedEvent,
 };
 
-use super::{Met, chains, event::EventJson, new_file::NewFile};
+use super::{Met, chains, new_file::NewFile};
 use crate::{cli::AuditExport, config::Config, failure::Failure, output::Output, session, stop::Stop};
 
 pub(super) async fn run(
@@ -55,7 +56,7 @@ async fn write_chain(
     while let Some(step) = reader.next().await.map_err(AuditLogError::from)? {
         match step {
             Step::Segment(segment) => {
-                segment.events().iter().try_for_each(|event| to.line(&EventJson::of(event)))?;
+                segment.events().iter().try_for_each(|event| to.line(&ExportedEvent::of(event)))?;
             }
             Step::Finding(finding) => met.note(&finding),
         }
@@ -69,7 +70,7 @@ enum Destination<'a> {
 }
 
 impl Destination<'_> {
-    fn line(&mut self, event: &EventJson) -> Result<(), Failure> {
+    fn line(&mut self, event: &ExportedEvent) -> Result<(), Failure> {
         match self {
             Self::Output(output) => output.json(event),
             Self::File(file) => file.write(|file| {

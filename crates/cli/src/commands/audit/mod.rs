@@ -3,9 +3,7 @@
 mod alert;
 mod chains;
 pub(super) mod checkpoints;
-mod event;
 mod export;
-mod export_file;
 mod new_file;
 mod progress;
 mod report;
@@ -13,7 +11,9 @@ mod tail;
 mod verify;
 mod watch;
 
-use blue_encrypted_store::blue_audit::Finding;
+use std::path::Path;
+
+use blue_encrypted_store::{blue_audit::Finding, export::ExportFile};
 
 use crate::{cli::Audit, config::Config, failure::Failure, output::Output, stop::Stop};
 
@@ -31,6 +31,12 @@ pub(super) async fn run(
         Audit::Checkpoint(arguments) => verify::checkpoint(&arguments, config, stop, output).await,
         Audit::Watch(arguments) => watch::run(&arguments, config, stop, output).await,
     }
+}
+
+/// An export that is to be verified.
+async fn open_export(path: &Path) -> Result<ExportFile, Failure> {
+    let unreadable = |source| Failure::Unreadable { path: path.to_owned(), source };
+    ExportFile::open(path).await.map_err(unreadable)
 }
 
 /// Findings that were met while reading for another purpose than to verify.

@@ -13,17 +13,16 @@ use blue_encrypted_store::{
         address::{Chain, Namespace},
         tenant_resource,
     },
+    export::ExportedEvent,
 };
 use time::OffsetDateTime;
 
-use super::{
-    Met, chains,
-    event::{EventJson, time_text},
-};
+use super::{Met, chains};
 use crate::{
     cli::AuditTail,
     config::{Config, Format},
     failure::Failure,
+    json::time_text,
     output::{Output, plain},
     session,
     stop::Stop,
@@ -210,7 +209,7 @@ fn sort(events: &mut Vec<CryptoAuditEvent>) {
 
 fn print(event: &CryptoAuditEvent, output: &mut Output) -> Result<(), Failure> {
     if output.format == Format::Json {
-        return output.json(&EventJson::of(event));
+        return output.json(&ExportedEvent::of(event));
     }
     let details = event.details();
     let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { plain(text) };

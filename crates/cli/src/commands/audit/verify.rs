@@ -9,7 +9,7 @@ use blue_encrypted_store::{
 
 use super::{
     checkpoints::{self, Trusted},
-    export_file::ExportFile,
+    open_export,
     progress::Progress,
 };
 use crate::{
@@ -113,13 +113,12 @@ async fn verify_export(
         Some(path) => checkpoints::trusted_in(path, config, &arguments.verifier).await?,
         None => Trusted::default(),
     };
-    let file = ExportFile::open(path.to_owned()).await?;
+    let file = open_export(path).await?;
     let options = VerifyOptions {
         trusted: trusted.latest.map(Into::into),
         full: arguments.full,
-        chains: file.chains(),
         observer: Some(progress.clone()),
-        ..VerifyOptions::new(config.namespace.value.clone(), None)
+        ..file.options(config.namespace.value.clone())
     };
     Ok(blue_audit::verify(Arc::new(file), &options).await.map_err(AuditLogError::from)?)
 }

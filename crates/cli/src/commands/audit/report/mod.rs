@@ -24,8 +24,8 @@ use blue_encrypted_store::{
 use self::{counts::Counter, page::Page};
 use super::{
     checkpoints::{self, Trusted},
-    export_file::ExportFile,
     new_file::{self, NewFile},
+    open_export,
     progress::Progress,
 };
 use crate::{
@@ -134,13 +134,12 @@ async fn verify_export(
         Some(path) => checkpoints::trusted_in(path, config, &arguments.verifier).await?,
         None => Trusted::default(),
     };
-    let file = ExportFile::open(path.to_owned()).await?;
+    let file = open_export(path).await?;
     let options = VerifyOptions {
         trusted: trusted.latest.clone().map(Into::into),
         full: true,
-        chains: file.chains(),
         observer: Some(observer),
-        ..VerifyOptions::new(config.namespace.value.clone(), None)
+        ..file.options(config.namespace.value.clone())
     };
     let report = blue_audit::verify(Arc::new(file), &options).await.map_err(AuditLogError::from)?;
     Ok(Verified {
@@ -177,7 +176,7 @@ mod tests {
     async fn findings_that_are_not_listed_are_said_to_be_left_out() {
         let export = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(export.path(), "{}\n".repeat(1_234)).unwrap();
-        let file = ExportFile::open(export.path().to_owned()).await.unwrap();
+        let file = open_export(export.path()).await.unwrap();
         let options = VerifyOptions {
             listed_findings: 1_000,
             ..VerifyOptions::new(Namespace::new("default").unwrap(), None)

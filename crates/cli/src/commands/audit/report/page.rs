@@ -19,7 +19,7 @@ use super::{
     plot::{self, Plot, kind_text},
     strip::{self, Strip},
 };
-use crate::{commands::audit::event::time_text, output::plain};
+use crate::{json::time_text, output::plain};
 
 /// So many chains have a line each; of more chains, only those with findings.
 const STRIPS: usize = 40;

@@ -1,27 +1,22 @@
-//! An export, read as if it were the log: every line is a segment of one event.
-//!
-//! The file is gone through once for an index of places, and then read page by page. Memory holds the index, an entry for
-//! some hundred lines, and a few pages.
+//! An export, read as if it were the log.
 
 use std::{
     collections::BTreeMap,
     fs::File,
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
-use blue_encrypted_store::blue_audit::{
-    Cause, Page, Segment, SegmentSource, Stored,
-    address::{Chain, push_length_prefixed},
-};
+use blue_address::{Chain, Namespace, push_length_prefixed};
+use blue_audit::{Cause, Page, Segment, SegmentSource, Stored, VerifyOptions};
 
-use super::{
-    chains,
-    event::{EventJson, ReadBack},
-};
-use crate::failure::Failure;
+use super::{ExportedEvent, event::ReadBack};
+use crate::checkpoints::blocking;
+
+/// The chain that a line belongs to which says nothing, if it is the first.
+const MAIN: &str = "main";
 
 /// How many lines of one chain share an entry of the index.
 const LINES: u32 = 256;
@@ -35,9 +30,13 @@ const LONGEST: u64 = 1 << 20;
 /// So many lines may stand behind a later one of their chain before the file is taken for none of ours.
 const OUT_OF_ORDER: u32 = 10_000;
 
-/// An export that was gone through once.
+/// An export that was gone through once: where [`blue_audit::verify()`] reads segments from, each line being one of a single
+/// event. It takes no key, no table and no network.
+///
+/// The file is gone through for an index of places, and then read page by page. Memory holds the index, an entry for some
+/// hundred lines, and a few pages. The file must not change meanwhile; should it, the verification finds that or fails.
 #[derive(Clone)]
-pub(super) struct ExportFile(Arc<Inner>);
+pub struct ExportFile(Arc<Inner>);
 
 struct Inner {
     file: Mutex<File>,
@@ -60,40 +59,43 @@ struct Run {
 }
 
 impl ExportFile {
-    /// Goes through a file.
-    pub(super) async fn open(path: PathBuf) -> Result<Self, Failure> {
-        let unreadable = |path: &Path, source| Failure::Unreadable { path: path.to_owned(), source };
-        let opened = tokio::task::spawn_blocking(move || {
-            let index = File::open(&path).and_then(|file| {
-                if !file.metadata()?.is_file() {
-                    return Err(io::Error::other("it is no regular file, and has to be read more than once"));
-                }
-                let chains = index(&file)?;
-                Ok(Self(Arc::new(Inner { file: Mutex::new(file), chains })))
-            });
-            index.map_err(|source| unreadable(&path, source))
-        });
-        match opened.await {
-            Ok(opened) => opened,
-            // It is never cancelled, so it panicked.
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+    /// Goes through a file. Lines that are no events are no error here: the verification reports them.
+    ///
+    /// # Errors
+    /// If it is no regular file, cannot be read, or its lines are in another order than an export's.
+    pub async fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref().to_owned();
+        blocking(move || {
+            let file = File::open(&path)?;
+            if !file.metadata()?.is_file() {
+                return Err(io::Error::other("it is no regular file, and has to be read more than once"));
+            }
+            let chains = index(&file)?;
+            Ok(Self(Arc::new(Inner { file: Mutex::new(file), chains })))
+        })
+        .await
     }
 
     /// All chains that it has lines of.
-    pub(super) fn chains(&self) -> Vec<Chain> {
+    #[must_use]
+    pub fn chains(&self) -> Vec<Chain> {
         self.0.chains.keys().cloned().collect()
     }
 
-    async fn blocking<T: Send + 'static>(
+    /// The options of a verification of all its chains, to be completed: without MACs, which an export has none of, and
+    /// without anything that was known before. So whoever can write the file can write another one that fits together; only
+    /// a checkpoint that was kept elsewhere ([`VerifyOptions::trusted`]) tells.
+    #[must_use]
+    pub fn options(&self, namespace: Namespace) -> VerifyOptions {
+        VerifyOptions { chains: self.chains(), ..VerifyOptions::new(namespace, None) }
+    }
+
+    async fn look<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Inner) -> io::Result<T> + Send + 'static,
     ) -> Result<T, Cause> {
         let inner = self.0.clone();
-        match tokio::task::spawn_blocking(move || read(&inner)).await {
-            Ok(read) => read.map_err(|error| Arc::new(error) as Cause),
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+        blocking(move || read(&inner)).await.map_err(|error| Arc::new(error) as Cause)
     }
 }
 
@@ -101,12 +103,12 @@ impl ExportFile {
 impl SegmentSource for ExportFile {
     async fn segments(&self, chain: &Chain, from: u64) -> Result<Page, Cause> {
         let chain = chain.clone();
-        self.blocking(move |inner| inner.page(&chain, from)).await
+        self.look(move |inner| inner.page(&chain, from)).await
     }
 
     async fn last(&self, chain: &Chain, before: Option<u64>) -> Result<Option<Stored>, Cause> {
         let chain = chain.clone();
-        self.blocking(move |inner| inner.last(&chain, before)).await
+        self.look(move |inner| inner.last(&chain, before)).await
     }
 }
 
@@ -158,7 +160,7 @@ fn index(file: &File) -> io::Result<BTreeMap<Chain, Vec<Run>>> {
     let mut runs: BTreeMap<Chain, Vec<Run>> = BTreeMap::new();
     let mut last: BTreeMap<Chain, Option<u64>> = BTreeMap::new();
     // A line that says nothing belongs to the chain of the line before it.
-    let Some(mut current) = chains::well_known().into_iter().next() else { return Ok(runs) };
+    let mut current = Chain::new(MAIN).expect("the name of a chain");
     let (mut offset, mut lines_in_run, mut out_of_order) = (0, 0, 0);
     let mut lines = Lines::new(file, 1);
     while let Some(line) = lines.next()? {
@@ -225,7 +227,7 @@ fn classify(chain: &Chain, parsed: Result<ReadBack, String>, number: u64, last: 
 }
 
 fn parse(line: &[u8]) -> Result<ReadBack, String> {
-    let json: EventJson = serde_json::from_slice(line).map_err(|error| format!("no event: {error}"))?;
+    let json: ExportedEvent = serde_json::from_slice(line).map_err(|error| format!("no event: {error}"))?;
     json.read_back().map_err(|field| format!("no event: {field} is not as an export has it"))
 }
 

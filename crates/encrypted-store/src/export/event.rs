@@ -1,17 +1,21 @@
 //! An event as JSON, and back.
 
-use blue_encrypted_store::blue_audit::{CryptoAuditEvent, CryptoOp, Details, Outcome};
+use blue_audit::{CryptoAuditEvent, CryptoOp, Details, Outcome};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
-use time::{OffsetDateTime, PrimitiveDateTime, format_description::BorrowedFormatItem};
+use time::{
+    OffsetDateTime, PrimitiveDateTime, format_description::BorrowedFormatItem, macros::format_description,
+};
 use uuid::Uuid;
 
-use crate::json::TIME;
+const TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
-/// Every field of an event, by the names of docs/audit.md; hashes in lowercase hexadecimal.
+/// One line of an export, as serde writes and reads it in JSON: every field of an event, by the names of docs/audit.md of
+/// the repository; hashes in lowercase hexadecimal.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct EventJson {
+pub struct ExportedEvent {
     event_id: String,
     timestamp: String,
     trace_id: String,
@@ -24,8 +28,8 @@ pub(super) struct EventJson {
     resource: String,
     version: u64,
     content_digest: Option<String>,
-    pub(super) chain: String,
-    pub(super) sequence: u64,
+    chain: String,
+    sequence: u64,
     previous_hash: String,
     event_hash: String,
 }
@@ -36,8 +40,10 @@ pub(super) struct ReadBack {
     pub(super) claimed_hash: [u8; 32],
 }
 
-impl EventJson {
-    pub(super) fn of(event: &CryptoAuditEvent) -> Self {
+impl ExportedEvent {
+    /// The line of an event.
+    #[must_use]
+    pub fn of(event: &CryptoAuditEvent) -> Self {
         let details = event.details();
         Self {
             event_id: details.event_id.hyphenated().to_string(),
@@ -60,7 +66,7 @@ impl EventJson {
     }
 
     /// The event, with the hash that its fields have, whatever hash was written beside it. Of each field only the text
-    /// that [`EventJson::of`] writes is accepted. The error names the field that is not such a text.
+    /// that [`ExportedEvent::of`] writes is accepted. The error names the field that is not such a text.
     pub(super) fn read_back(self) -> Result<ReadBack, &'static str> {
         let claimed_hash = hash(&self.event_hash).ok_or("event_hash")?;
         let event_id = Uuid::parse_str(&self.event_id).ok();
@@ -84,15 +90,14 @@ impl EventJson {
     }
 }
 
-pub(super) fn time_text(time: OffsetDateTime) -> String {
+fn time_text(time: OffsetDateTime) -> String {
     // An event's time is within the years that the format has.
     time.format(TIME).unwrap_or_default()
 }
 
 /// The time that a text stands for, if it is the very text that stands for that time.
 fn time(text: &str) -> Option<OffsetDateTime> {
-    const FORMAT: &[BorrowedFormatItem<'_>] = TIME;
-    let time = PrimitiveDateTime::parse(text, FORMAT).ok()?.assume_utc();
+    let time = PrimitiveDateTime::parse(text, TIME).ok()?.assume_utc();
     ((0..=9999).contains(&time.year()) && time_text(time) == text).then_some(time)
 }
 
@@ -116,9 +121,9 @@ mod tests {
 
     #[test]
     fn an_event_comes_back_from_its_json() {
-        let written = serde_json::to_string(&EventJson::of(&event())).unwrap();
+        let written = serde_json::to_string(&ExportedEvent::of(&event())).unwrap();
         assert!(!written.contains('\n'), "{written}");
-        let read: EventJson = serde_json::from_str(&written).unwrap();
+        let read: ExportedEvent = serde_json::from_str(&written).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), written);
         let ReadBack { event, claimed_hash } = read.read_back().unwrap();
         assert_eq!(*event.event_hash(), claimed_hash);
@@ -126,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_field_that_is_not_written_so_is_named() {
-        type Change = fn(&mut EventJson);
+        type Change = fn(&mut ExportedEvent);
         let changes: [(&str, Change); 9] = [
             ("event_id", |e| e.event_id = e.event_id.to_uppercase() + "A"),
             ("event_id", |e| e.event_id = e.event_id.replace('-', "")),
@@ -139,7 +144,7 @@ mod tests {
             ("event_hash", |e| e.event_hash = String::new()),
         ];
         for (field, change) in changes {
-            let mut json = EventJson::of(&event());
+            let mut json = ExportedEvent::of(&event());
             change(&mut json);
             assert_eq!(json.read_back().err(), Some(field));
         }
