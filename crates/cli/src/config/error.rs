@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
-use super::{Set, Setting, Source, value::Invalid};
+use super::{Set, Setting, Source, description::nearest, value::Invalid};
 
 /// A setting that is not understood, with the place where it stands.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub enum ConfigError {
         reason: String,
     },
     /// A key of the file is no setting.
-    #[error("{}:{line}: there is no setting {name:?}{}", path.display(), nearest(name))]
+    #[error("{}:{line}: there is no setting {name:?}{}", path.display(), nearest_setting(name))]
     Unknown {
         /// The file.
         path: PathBuf,
@@ -55,7 +55,7 @@ pub enum ConfigError {
         name: &'static str,
     },
     /// A value that the setting does not take.
-    #[error("{} cannot be {text:?} (from {place}): {reason}", setting.name())]
+    #[error("{} cannot be {text:?} (from {place}): {reason}{}", setting.name(), nearest_word(reason, text))]
     Invalid {
         /// The setting.
         setting: Setting,
@@ -117,10 +117,17 @@ impl ConfigError {
     }
 }
 
-fn nearest(name: &str) -> String {
-    let distance = |setting: &Setting| strsim::damerau_levenshtein(&name.to_lowercase(), setting.name());
-    match Setting::ALL.into_iter().min_by_key(distance) {
-        Some(setting) if distance(&setting) <= 3 => format!("; did you mean {}?", setting.name()),
+fn nearest_setting(name: &str) -> String {
+    did_you_mean(nearest(&name.to_lowercase(), Setting::ALL.into_iter().map(Setting::name), 3))
+}
+
+fn nearest_word(reason: &Invalid, text: &str) -> String {
+    match reason {
+        Invalid::Not(form) => did_you_mean(form.nearest_word(text)),
         _ => String::new(),
     }
+}
+
+fn did_you_mean(name: Option<&str>) -> String {
+    name.map_or_else(String::new, |name| format!("; did you mean {name}?"))
 }

@@ -2,6 +2,7 @@
 //!
 //! Flags win over the environment, the environment over the configuration file, the file over the defaults.
 
+mod description;
 mod error;
 mod file;
 mod kms;
@@ -17,13 +18,14 @@ use std::{
 };
 
 use blue_encrypted_store::{
-    AuditConfig, ChainPolicy, DEFAULT_NAMESPACE, Deadlines, KeyringConfig, Namespace, Padding, ReadPolicy,
-    WritePolicy, blue_audit::NoteVerifier,
+    AuditConfig, ChainPolicy, Deadlines, KeyringConfig, Namespace, Padding, ReadPolicy, WritePolicy,
+    blue_audit::NoteVerifier,
 };
 
 use self::file::File;
 pub(crate) use self::value::{duration, moment};
 pub use self::{
+    description::{Description, Form, Group, Unset},
     error::ConfigError,
     setting::{Setting, Source},
     value::{CommandLine, Format, Invalid, Keys},
@@ -190,11 +192,12 @@ struct Found<'a, E> {
 impl<E: Fn(&str) -> Option<OsString>> Found<'_, E> {
     /// The text that wins, and where it stands.
     fn find(&self, setting: Setting) -> Result<Option<Set<String>>, ConfigError> {
-        let flag = setting.flag().and_then(|flag| Some((flag, self.flags.flag(flag)?)));
+        let Description { flag, variables, .. } = setting.describe();
+        let flag = flag.and_then(|flag| Some((flag, self.flags.flag(flag)?)));
         if let Some((flag, text)) = flag {
             return Ok(Some(Set { value: text.to_owned(), source: Source::Flag(flag) }));
         }
-        for &name in setting.variables() {
+        for &name in variables {
             if let Some(value) = variable(&self.environment, name)? {
                 return Ok(Some(Set { value, source: Source::Environment(name) }));
             }
@@ -227,42 +230,38 @@ struct Loading<'a, E> {
 impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
     fn load(mut self) -> Result<Config, ConfigError> {
         self.show_file();
-        let table = self.required(Setting::Table, value::table, "blue-encrypted-store")?;
-        let namespace = self.required(Setting::Namespace, value::namespace, DEFAULT_NAMESPACE)?;
-        let keys = self.required(Setting::Keys, value::keys, "local")?;
+        let table = self.required(Setting::Table, value::table)?;
+        let namespace = self.required(Setting::Namespace, value::namespace)?;
+        let padding = self.required(Setting::Padding, value::padding)?;
+        let keys = self.required(Setting::Keys, value::keys)?;
         self.keys = keys.value;
-        let key_file = self.required_path(Setting::KeyFile, "~/.blue/keys/umk.key")?;
-        let kms_key = self.optional(Setting::KmsKey, value::kms_key, "not set")?;
-        let kms_previous_keys = self.optional(Setting::KmsPreviousKeys, value::kms_keys, "not set")?;
-        let endpoint_url = self.optional(Setting::EndpointUrl, value::endpoint_url, "the AWS SDK decides")?;
-        let region = self.optional(Setting::Region, value::region, "the AWS SDK decides")?;
-        let writer_region = self.optional(Setting::WriterRegion, value::region, "not set")?;
-        let padding = self.required(Setting::Padding, value::padding, "none")?;
-        let kek_ttl = self.required(Setting::KekTtl, value::duration, "60s")?;
-        let attempt_timeout = self.required(Setting::AttemptTimeout, value::duration, "5s")?;
-        let deadline = self.required(Setting::Deadline, value::duration, "15s")?;
+        let key_file = self.required_path(Setting::KeyFile)?;
+        let kms_key = self.optional(Setting::KmsKey, value::kms_key)?;
+        let kms_previous_keys = self.optional(Setting::KmsPreviousKeys, value::kms_keys)?;
+        let kek_ttl = self.required(Setting::KekTtl, value::duration)?;
+        let endpoint_url = self.optional(Setting::EndpointUrl, value::url)?;
+        let region = self.optional(Setting::Region, value::region)?;
+        let writer_region = self.optional(Setting::WriterRegion, value::region)?;
+        let attempt_timeout = self.required(Setting::AttemptTimeout, value::duration)?;
+        let deadline = self.required(Setting::Deadline, value::duration)?;
         let principal = self.principal()?;
-        let audit_writes = self.required(Setting::AuditWrites, value::writes, "strict")?;
-        let audit_reads = self.required(Setting::AuditReads, value::reads, "strict")?;
-        let audit_chain = self.required(Setting::AuditChain, value::chain, "shared")?;
-        let checkpoint_file = match self.found.find(Setting::CheckpointFile)? {
-            Some(text) => Some(self.path(Setting::CheckpointFile, text)?),
-            None => self.unset(Setting::CheckpointFile, "checkpoints are not kept in a file"),
-        };
-        let checkpoint_key = self.required_path(Setting::CheckpointKey, "~/.blue/keys/checkpoint.key")?;
-        let checkpoint_verifiers =
-            self.optional(Setting::CheckpointVerifiers, value::verifiers, "that of checkpoint_key")?;
-        let checkpoint_command = self.optional(Setting::CheckpointCommand, value::command, "not set")?;
-        let checkpoint_events = self.optional(Setting::CheckpointEvents, value::count, "not set")?;
-        let checkpoint_every = self.optional(Setting::CheckpointEvery, value::duration, "not set")?;
-        let alert_command = self.optional(Setting::AlertCommand, value::command, "not set")?;
-        let alert_webhook = self.optional(Setting::AlertWebhook, value::endpoint_url, "not set")?;
+        let audit_writes = self.required(Setting::AuditWrites, value::writes)?;
+        let audit_reads = self.required(Setting::AuditReads, value::reads)?;
+        let audit_chain = self.required(Setting::AuditChain, value::chain)?;
+        let checkpoint_file = self.optional_path(Setting::CheckpointFile)?;
+        let checkpoint_key = self.required_path(Setting::CheckpointKey)?;
+        let checkpoint_verifiers = self.optional(Setting::CheckpointVerifiers, value::verifiers)?;
+        let checkpoint_command = self.optional(Setting::CheckpointCommand, value::command)?;
+        let checkpoint_events = self.optional(Setting::CheckpointEvents, value::count)?;
+        let checkpoint_every = self.optional(Setting::CheckpointEvery, value::duration)?;
+        let alert_command = self.optional(Setting::AlertCommand, value::command)?;
+        let alert_webhook = self.optional(Setting::AlertWebhook, value::url)?;
         if let Some(shown) = self.shown.last_mut() {
             shown.value = alert_webhook.as_ref().map(|set| redacted(&set.value));
         }
-        let output = self.required(Setting::Output, value::format, "text")?;
+        let output = self.required(Setting::Output, value::output)?;
+        let log = self.optional(Setting::Log, |text| Ok(text.to_owned()))?;
         let verbose = self.found.flags.verbose;
-        let log = self.optional(Setting::Log, |text| Ok(text.to_owned()), "nothing is logged")?;
         kms::check(&keys, kms_key.as_ref(), kms_previous_keys.as_ref())?;
         // The default only bounds what the deadline does not.
         if attempt_timeout.value > deadline.value && attempt_timeout.source != Source::Default {
@@ -305,10 +304,8 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
         &mut self,
         setting: Setting,
         parse: impl Fn(&str) -> Result<T, Invalid>,
-        default: &str,
     ) -> Result<Set<T>, ConfigError> {
-        let text = self.found.find(setting)?;
-        let text = text.unwrap_or_else(|| Set { value: default.to_owned(), source: Source::Default });
+        let text = self.text_or_default(setting)?;
         self.parsed(setting, parse, text)
     }
 
@@ -316,12 +313,20 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
         &mut self,
         setting: Setting,
         parse: impl Fn(&str) -> Result<T, Invalid>,
-        otherwise: &str,
     ) -> Result<Option<Set<T>>, ConfigError> {
         match self.found.find(setting)? {
             Some(text) => self.parsed(setting, parse, text).map(Some),
-            None => Ok(self.unset(setting, otherwise)),
+            None => Ok(self.unset(setting)),
         }
+    }
+
+    /// For a setting that has a default.
+    fn text_or_default(&self, setting: Setting) -> Result<Set<String>, ConfigError> {
+        let default = || match setting.describe().unset {
+            Unset::Default(text) => Set { value: text.to_owned(), source: Source::Default },
+            Unset::None { .. } => unreachable!("a setting that is required has a default"),
+        };
+        Ok(self.found.find(setting)?.unwrap_or_else(default))
     }
 
     fn parsed<T>(
@@ -350,16 +355,22 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
             Some(text) => text,
             None => match user().filter(|user| value::principal(user).is_ok()) {
                 Some(value) => Set { value, source: Source::Default },
-                None => return Ok(self.unset(Setting::Principal, "nobody is named")),
+                None => return Ok(self.unset(Setting::Principal)),
             },
         };
         self.parsed(Setting::Principal, value::principal, text).map(Some)
     }
 
-    fn required_path(&mut self, setting: Setting, default: &str) -> Result<Set<PathBuf>, ConfigError> {
-        let text = self.found.find(setting)?;
-        let text = text.unwrap_or_else(|| Set { value: default.to_owned(), source: Source::Default });
+    fn required_path(&mut self, setting: Setting) -> Result<Set<PathBuf>, ConfigError> {
+        let text = self.text_or_default(setting)?;
         self.path(setting, text)
+    }
+
+    fn optional_path(&mut self, setting: Setting) -> Result<Option<Set<PathBuf>>, ConfigError> {
+        match self.found.find(setting)? {
+            Some(text) => self.path(setting, text).map(Some),
+            None => Ok(self.unset(setting)),
+        }
     }
 
     /// `~/` is the home directory; in the configuration file, a relative path starts where that file is.
@@ -379,8 +390,12 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
         self.parsed(setting, |_| Ok(path.clone()), shown)
     }
 
-    fn unset<T>(&mut self, setting: Setting, otherwise: &str) -> Option<Set<T>> {
-        self.shown.push(Shown { name: setting.name(), value: None, source: otherwise.to_owned() });
+    fn unset<T>(&mut self, setting: Setting) -> Option<Set<T>> {
+        let source = match setting.describe().unset {
+            Unset::None { meaning, .. } => meaning.to_owned(),
+            Unset::Default(_) => Source::Default.to_string(),
+        };
+        self.shown.push(Shown { name: setting.name(), value: None, source });
         None
     }
 

@@ -95,6 +95,88 @@ fn every_setting_can_be_given_in_the_file_and_is_shown() {
 }
 
 #[test]
+fn what_is_said_of_a_setting_fits_it() {
+    for setting in Setting::ALL {
+        let Description { name, flag, variables, form, unset, meaning, .. } = setting.describe();
+        assert_eq!(Setting::named(name), Some(setting), "two are named {name}");
+        assert!(meaning.ends_with('.') && !form.to_string().is_empty(), "{setting:?}");
+        if let [variable] = variables {
+            assert_eq!(*variable, format!("BES_{}", name.to_uppercase()));
+        }
+        let text = match unset {
+            Unset::Default(text) | Unset::None { example: text, .. } => text,
+        };
+        // What is documented is taken: the default or the example, and each word.
+        for text in form.words.iter().map(|&(word, _)| word).chain([text]) {
+            if cfg!(not(feature = "aws-kms")) && text == "kms" {
+                continue;
+            }
+            let file = format!("{name} = {text:?}\n");
+            let needs = if name == "keys" { "kms_key = \"alias/notes\"\n" } else { "keys = \"local\"\n" };
+            let config = Place::with_file(&(file + needs)).load(&Global::default(), &[]);
+            assert!(config.is_ok(), "{name} = {text:?}: {config:?}");
+        }
+        // And a flag is one that can be typed, whose help says the same.
+        let Some(flag) = flag else { continue };
+        let command = <Global as clap::Args>::augment_args(clap::Command::new("bes"));
+        let argument = command.get_arguments().find(|argument| argument.get_long() == Some(flag)).unwrap();
+        let help = argument.get_help().unwrap().to_string();
+        assert!(help.contains(variables[0]), "{help}");
+        if let Unset::Default(text) = unset {
+            assert!(help.contains(&format!("[default: {text}")), "{help}");
+        }
+    }
+}
+
+#[test]
+fn every_flag_of_a_setting_reaches_it() {
+    let given = || Some("x1y".to_owned());
+    let flags = Global {
+        config: None,
+        table: given(),
+        namespace: given(),
+        key_file: given(),
+        kms_key: given(),
+        endpoint_url: given(),
+        region: given(),
+        principal: given(),
+        output: given(),
+        verbose: 0,
+    };
+    for flag in Setting::ALL.into_iter().filter_map(|setting| setting.describe().flag) {
+        assert_eq!(flags.flag(flag), Some("x1y"), "--{flag}");
+    }
+}
+
+#[test]
+fn settings_of_a_group_stand_together() {
+    let mut groups: Vec<_> = Setting::ALL.map(|setting| setting.describe().group.title()).to_vec();
+    groups.dedup();
+    let count = groups.len();
+    groups.sort_unstable();
+    groups.dedup();
+    assert_eq!(groups.len(), count);
+}
+
+#[test]
+fn a_word_that_is_nearly_right_is_answered_with_the_right_one() {
+    for (variable, bad, good) in [
+        ("BES_AUDIT_WRITES", "strikt", "strict"),
+        ("BES_AUDIT_READS", "Buffered", "buffered"),
+        ("BES_AUDIT_CHAIN", "perwriter", "per-writer"),
+        ("BES_OUTPUT", "jsno", "json"),
+        ("BES_KEYS", "KMS", "kms"),
+    ] {
+        let error = Place::new().error(&[(variable, bad)]);
+        assert!(error.ends_with(&format!("; did you mean {good}?")), "{error}");
+    }
+    for (variable, bad) in [("BES_OUTPUT", "xml"), ("BES_AUDIT_READS", "lease:9"), ("BES_PADDING", "yes")] {
+        let error = Place::new().error(&[(variable, bad)]);
+        assert!(error.contains(": it should be ") && !error.contains("did you mean"), "{error}");
+    }
+}
+
+#[test]
 fn a_webhook_that_is_refused_is_not_shown_whole() {
     for text in ["hooks.example/secret", "ftp://h/secret", "http://me:secret@h h/"] {
         let error = Place::with_file(&format!("alert_webhook = \"{text}\"\n")).error(&[]);

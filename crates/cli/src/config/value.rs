@@ -8,6 +8,8 @@ use blue_encrypted_store::{
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+use super::description::Form;
+
 /// The longest duration that can be set: far beyond any use, far below what a clock can hold.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -39,7 +41,7 @@ pub enum Format {
 pub enum Invalid {
     /// It is not of the form that the setting takes.
     #[error("it should be {0}")]
-    Not(&'static str),
+    Not(Form),
     /// A key provider that this build does not have.
     #[cfg(not(feature = "aws-kms"))]
     #[error("this build of bes has only \"local\", a key file; it was built without AWS KMS")]
@@ -61,18 +63,26 @@ pub struct CommandLine {
     pub arguments: Vec<String>,
 }
 
+pub(super) const TABLE: Form =
+    Form::described("a name of 3 to 255 letters, digits, '_', '-' and '.', as DynamoDB wants it, or an ARN");
+
 pub(super) fn table(text: &str) -> Result<String, Invalid> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     let is_name = (3..=255).contains(&text.len()) && text.bytes().all(allowed);
     if is_name || text.starts_with("arn:") {
         return Ok(text.to_owned());
     }
-    Err(Invalid::Not("3 to 255 letters, digits, '_', '-' and '.', as DynamoDB wants it"))
+    Err(Invalid::Not(TABLE))
 }
+
+pub(super) const NAMESPACE: Form = Form::described("1 to 255 visible ASCII characters, neither '#' nor '/'");
 
 pub(super) fn namespace(text: &str) -> Result<Namespace, Invalid> {
     Ok(Namespace::new(text)?)
 }
+
+pub(super) const KEYS: Form =
+    Form::one_of(&[("local", "in a file, `key_file`"), ("kms", "in AWS KMS, `kms_key`")]);
 
 pub(super) fn keys(text: &str) -> Result<Keys, Invalid> {
     match text {
@@ -81,9 +91,12 @@ pub(super) fn keys(text: &str) -> Result<Keys, Invalid> {
         "kms" => Ok(Keys::Kms),
         #[cfg(not(feature = "aws-kms"))]
         "kms" => Err(Invalid::NotBuilt),
-        _ => Err(Invalid::Not("local or kms")),
+        _ => Err(Invalid::Not(KEYS)),
     }
 }
+
+pub(super) const KMS_KEY: Form =
+    Form::described("a key of AWS KMS: its id, its ARN, an alias (alias/NAME) or the ARN of one");
 
 /// What it names is looked at when it is used.
 pub(super) fn kms_key(text: &str) -> Result<String, Invalid> {
@@ -91,53 +104,87 @@ pub(super) fn kms_key(text: &str) -> Result<String, Invalid> {
     if !text.is_empty() && text.bytes().all(allowed) {
         return Ok(text.to_owned());
     }
-    Err(Invalid::Not("a key of AWS KMS: its id, its ARN, an alias (alias/NAME) or the ARN of one"))
+    Err(Invalid::Not(KMS_KEY))
 }
+
+pub(super) const KMS_KEYS: Form = Form::described(
+    "keys of AWS KMS with commas between them, each an id, an ARN, an alias (alias/NAME) or the ARN of one",
+);
 
 /// Keys with commas between them, at least one.
 pub(super) fn kms_keys(text: &str) -> Result<Vec<String>, Invalid> {
-    text.split(',').map(|key| kms_key(key.trim_matches(' '))).collect()
+    let keys = text.split(',').map(|key| kms_key(key.trim_matches(' ')));
+    keys.collect::<Result<_, _>>().map_err(|_| Invalid::Not(KMS_KEYS))
 }
 
-pub(super) fn endpoint_url(text: &str) -> Result<String, Invalid> {
+pub(super) const URL: Form = Form::described("a URL such as http://127.0.0.1:8000");
+
+pub(super) fn url(text: &str) -> Result<String, Invalid> {
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     match host {
         Some(host) if !host.starts_with(['/', ':']) && !host.is_empty() && is_visible(host) => {
             Ok(text.to_owned())
         }
-        _ => Err(Invalid::Not("a URL such as http://127.0.0.1:8000")),
+        _ => Err(Invalid::Not(URL)),
     }
 }
+
+pub(super) const REGION: Form = Form::described("the name of an AWS Region, such as eu-west-1");
 
 pub(super) fn region(text: &str) -> Result<String, Invalid> {
     if text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && !text.is_empty() {
         return Ok(text.to_owned());
     }
-    Err(Invalid::Not("the name of an AWS Region, such as eu-west-1"))
+    Err(Invalid::Not(REGION))
 }
+
+pub(super) const PADDING: Form = Form::one_of(&[
+    ("none", "not at all: what is sealed tells it exactly"),
+    ("padme", "padded by Padmé, which tells its magnitude, for at most 12 % more bytes"),
+]);
 
 pub(super) fn padding(text: &str) -> Result<Padding, Invalid> {
     match text {
         "none" => Ok(Padding::None),
         "padme" => Ok(Padding::Padme),
-        _ => Err(Invalid::Not("none or padme")),
+        _ => Err(Invalid::Not(PADDING)),
     }
 }
+
+pub(super) const PRINCIPAL: Form = Form::described("1 to 1,024 bytes of UTF-8 without control characters");
 
 pub(super) fn principal(text: &str) -> Result<String, Invalid> {
     Ok(Principal::new(text)?.to_string())
 }
 
+pub(super) const WRITES: Form = Form::one_of(&[
+    ("strict", "with the write, in one transaction"),
+    ("buffered", "soon after; a crash can lose the events of the last second"),
+]);
+
 pub(super) fn writes(text: &str) -> Result<WritePolicy, Invalid> {
     match text {
         "strict" => Ok(WritePolicy::Strict),
         "buffered" => Ok(WritePolicy::Buffered),
-        _ => Err(Invalid::Not("strict or buffered")),
+        _ => Err(Invalid::Not(WRITES)),
     }
 }
 
+pub(super) const READS: Form = Form {
+    words: &[
+        ("strict", "before the content is shown"),
+        ("buffered", "soon after; a crash can lose the events of the last second"),
+        (
+            "lease",
+            "an event that grants the principal its reads of a collection for a time, before the first of them; the \
+             others soon after. The time is 60 s",
+        ),
+    ],
+    other: "lease: and a time of whole seconds up to 60s",
+};
+
 pub(super) fn reads(text: &str) -> Result<ReadPolicy, Invalid> {
-    let form = || Invalid::Not("strict, buffered, lease, or lease: and a time of whole seconds up to 60s");
+    let form = || Invalid::Not(READS);
     match (text, text.strip_prefix("lease:")) {
         ("strict", _) => Ok(ReadPolicy::Strict),
         ("buffered", _) => Ok(ReadPolicy::Buffered),
@@ -151,42 +198,60 @@ pub(super) fn reads(text: &str) -> Result<ReadPolicy, Invalid> {
     }
 }
 
+pub(super) const CHAIN: Form = Form::one_of(&[
+    ("shared", "that of all processes, which take turns in it"),
+    ("per-writer", "a new one for each run"),
+]);
+
 pub(super) fn chain(text: &str) -> Result<ChainPolicy, Invalid> {
     match text {
         "shared" => Ok(ChainPolicy::Shared),
         "per-writer" => Ok(ChainPolicy::PerWriter),
-        _ => Err(Invalid::Not("shared or per-writer")),
+        _ => Err(Invalid::Not(CHAIN)),
     }
 }
+
+pub(super) const VERIFIERS: Form = Form::described("public keys with spaces between them");
 
 /// Public keys with spaces between them, at least one: their names contain none.
 pub(super) fn verifiers(text: &str) -> Result<Vec<NoteVerifier>, Invalid> {
     let keys = text.split_whitespace().map(str::parse).collect::<Result<Vec<_>, _>>()?;
-    if keys.is_empty() { Err(Invalid::Not("public keys with spaces between them")) } else { Ok(keys) }
+    if keys.is_empty() { Err(Invalid::Not(VERIFIERS)) } else { Ok(keys) }
 }
+
+pub(super) const COMMAND: Form = Form::described("a command with its arguments, every quote closed");
 
 /// Words as a POSIX shell would split them. Nothing else of a shell is understood.
 pub(super) fn command(text: &str) -> Result<CommandLine, Invalid> {
     let mut words = shlex::split(text).unwrap_or_default().into_iter();
     let program = words.next().filter(|program| !program.is_empty());
-    let program = program.ok_or(Invalid::Not("a command with its arguments, every quote closed"))?;
+    let program = program.ok_or(Invalid::Not(COMMAND))?;
     Ok(CommandLine { program, arguments: words.collect() })
 }
 
-pub(super) fn format(text: &str) -> Result<Format, Invalid> {
+pub(super) const OUTPUT: Form = Form::one_of(&[
+    ("text", "for people and line tools: a table on a terminal, else plain lines"),
+    ("json", "for programs: one JSON value a line"),
+]);
+
+pub(super) fn output(text: &str) -> Result<Format, Invalid> {
     match text {
         "json" => Ok(Format::Json),
         "text" => Ok(Format::Text),
-        _ => Err(Invalid::Not("json or text")),
+        _ => Err(Invalid::Not(OUTPUT)),
     }
 }
+
+pub(super) const COUNT: Form = Form::described("a whole number from 1, such as 10000");
 
 /// A whole number from 1.
 pub(super) fn count(text: &str) -> Result<u64, Invalid> {
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     let number = text.parse().ok().filter(|&number| digits && number > 0);
-    number.ok_or(Invalid::Not("a whole number from 1, such as 10000"))
+    number.ok_or(Invalid::Not(COUNT))
 }
+
+pub(super) const TIME: Form = Form::described("a time such as 500ms, 60s, 2m or 1h, up to 24h");
 
 /// A whole number and its unit: `500ms`, `60s`, `2m`, `1h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, Invalid> {
@@ -204,7 +269,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Invalid> {
         .map(Duration::from_millis);
     match duration {
         Some(duration) if !duration.is_zero() && duration <= LONGEST => Ok(duration),
-        _ => Err(Invalid::Not("a time such as 500ms, 60s, 2m or 1h, up to 24h")),
+        _ => Err(Invalid::Not(TIME)),
     }
 }
 
@@ -212,7 +277,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Invalid> {
 pub(crate) fn moment(text: &str) -> Result<i64, Invalid> {
     let moment = OffsetDateTime::parse(text, &Rfc3339).ok();
     let micros = moment.and_then(|moment| i64::try_from(moment.unix_timestamp_nanos() / 1_000).ok());
-    micros.ok_or(Invalid::Not("a time such as 2026-01-02T03:04:05Z"))
+    micros.ok_or(Invalid::Not(Form::described("a time such as 2026-01-02T03:04:05Z")))
 }
 
 fn is_visible(text: &str) -> bool {
@@ -280,10 +345,10 @@ mod tests {
     fn an_endpoint_is_a_url_with_a_host() {
         for good in ["http://127.0.0.1:8000", "https://dynamodb.eu-west-1.amazonaws.com", "http://[::1]:8000"]
         {
-            assert!(endpoint_url(good).is_ok(), "{good}");
+            assert!(url(good).is_ok(), "{good}");
         }
         for bad in ["", "localhost:8000", "http://", "http://:8000", "ftp://x", "http://a b"] {
-            assert!(endpoint_url(bad).is_err(), "{bad}");
+            assert!(url(bad).is_err(), "{bad}");
         }
     }
 

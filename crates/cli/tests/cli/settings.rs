@@ -61,7 +61,7 @@ fn what_is_not_understood_is_refused_with_its_place() {
     let ran = bench.run(&["config"]).exited(2).printed("");
     let ran =
         ran.said(&format!("{}:2: there is no setting \"namespce\"; did you mean namespace?", file.display()));
-    ran.said("help: the settings are table, namespace, keys, ");
+    ran.said("help: the settings are table, namespace, padding, keys, ");
 
     bench.write(".blue/config.toml", "deadline = \"soon\"\n");
     bench

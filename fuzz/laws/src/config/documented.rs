@@ -21,10 +21,12 @@ pub(super) struct Row {
 pub(super) const ROWS: [Row; 27] = [
     row(Setting::Table, "table", Some("table"), &["BES_TABLE"], Some("blue-encrypted-store")),
     row(Setting::Namespace, "namespace", Some("namespace"), &["BES_NAMESPACE"], Some("default")),
+    row(Setting::Padding, "padding", None, &["BES_PADDING"], Some("none")),
     row(Setting::Keys, "keys", None, &["BES_KEYS"], Some("local")),
     row(Setting::KeyFile, "key_file", Some("key-file"), &["BES_KEY_FILE"], Some("~/.blue/keys/umk.key")),
     row(Setting::KmsKey, "kms_key", Some("kms-key"), &["BES_KMS_KEY"], None),
     row(Setting::KmsPreviousKeys, "kms_previous_keys", None, &["BES_KMS_PREVIOUS_KEYS"], None),
+    row(Setting::KekTtl, "kek_ttl", None, &["BES_KEK_TTL"], Some("60s")),
     row(
         Setting::EndpointUrl,
         "endpoint_url",
@@ -34,8 +36,6 @@ pub(super) const ROWS: [Row; 27] = [
     ),
     row(Setting::Region, "region", Some("region"), &["AWS_REGION", "AWS_DEFAULT_REGION"], None),
     row(Setting::WriterRegion, "writer_region", None, &["BES_WRITER_REGION"], None),
-    row(Setting::Padding, "padding", None, &["BES_PADDING"], Some("none")),
-    row(Setting::KekTtl, "kek_ttl", None, &["BES_KEK_TTL"], Some("60s")),
     row(Setting::AttemptTimeout, "attempt_timeout", None, &["BES_ATTEMPT_TIMEOUT"], Some("5s")),
     row(Setting::Deadline, "deadline", None, &["BES_DEADLINE"], Some("15s")),
     // Its default is the user, whom only the surroundings tell.
