@@ -332,7 +332,8 @@ fn configs() -> Seeds {
         checkpoint_verifiers = \"PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW\"\n\
         checkpoint_command = \"aws s3 cp - 's3://a b'\"\n\
         checkpoint_events = \"10000\"\ncheckpoint_every = \"10m\"\nalert_command = \"mail me\"\n\
-        alert_webhook = \"https://hooks.example/secret\"\noutput = \"json\"\nlog = \"debug\"\n";
+        alert_webhook = \"https://hooks.example/secret\"\noutput = \"json\"\nlog = \"debug\"\n\
+        log_format = \"json\"\ntelemetry_names = \"shown\"\n";
     let environment = "BES_TABLE=from-env\nBES_NAMESPACE=test\nBES_KEYS=local\nBES_KEY_FILE=/k\nBES_KMS_KEY=mrk-1\n\
         BES_KMS_PREVIOUS_KEYS=a,b\n\
         AWS_ENDPOINT_URL_DYNAMODB=http://special:1\nAWS_ENDPOINT_URL=http://general:1\nAWS_REGION=us-east-1\n\
@@ -340,7 +341,7 @@ fn configs() -> Seeds {
         BES_DEADLINE=24h\nBES_PRINCIPAL=you\nUSER=user\nBES_AUDIT_WRITES=strict\nBES_AUDIT_READS=buffered\n\
         BES_AUDIT_CHAIN=shared\nBES_CHECKPOINT_FILE=~/notes\nBES_CHECKPOINT_KEY=c.key\n\
         BES_CHECKPOINT_COMMAND=tee -a x\nBES_CHECKPOINT_EVENTS=1\nBES_CHECKPOINT_EVERY=1s\nBES_ALERT_COMMAND=true\nBES_ALERT_WEBHOOK=http://me:pw@localhost/x\n\
-        BES_OUTPUT=text\nBES_LOG=info\n";
+        BES_OUTPUT=text\nBES_LOG=info\nBES_LOG_FORMAT=text\nBES_TELEMETRY_NAMES=hidden\n";
     let flags = "table=from-flag\nnamespace=n\nkey-file=~/k\nkms-key=alias/f\nendpoint-url=https://[::1]:8000\nregion=z\n\
         principal=they\noutput=json\n";
     vec![

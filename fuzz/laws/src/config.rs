@@ -148,6 +148,8 @@ fn values(config: &Config) -> Values {
         Some(format!("{:?}", config.padding.value)),
         Some(format!("{:?}", config.output.value)),
         text(&config.log),
+        Some(format!("{:?}", config.log_format.value)),
+        Some(format!("{:?}", config.telemetry_names.value)),
         text(&config.principal),
         Some(format!("{:?}", config.audit_writes.value)),
         Some(format!("{:?}", config.audit_reads.value)),

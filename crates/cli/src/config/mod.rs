@@ -28,7 +28,7 @@ pub use self::{
     description::{Description, Form, Group, Unset},
     error::ConfigError,
     setting::{Setting, Source},
-    value::{CommandLine, Format, Invalid, Keys},
+    value::{CommandLine, Format, Invalid, Keys, TelemetryNames},
 };
 pub use crate::cli::Global;
 
@@ -89,6 +89,10 @@ pub struct Config {
     pub output: Set<Format>,
     /// `None`: nothing is logged.
     pub log: Option<Set<String>>,
+    /// How a line of the log is written.
+    pub log_format: Set<Format>,
+    /// Whether spans carry names.
+    pub telemetry_names: Set<TelemetryNames>,
     /// How many `-v` were given.
     pub verbose: u8,
     /// What to show of them all.
@@ -261,6 +265,8 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
         }
         let output = self.required(Setting::Output, value::output)?;
         let log = self.optional(Setting::Log, |text| Ok(text.to_owned()))?;
+        let log_format = self.required(Setting::LogFormat, value::log_format)?;
+        let telemetry_names = self.required(Setting::TelemetryNames, value::telemetry_names)?;
         let verbose = self.found.flags.verbose;
         kms::check(&keys, kms_key.as_ref(), kms_previous_keys.as_ref())?;
         // The default only bounds what the deadline does not.
@@ -295,6 +301,8 @@ impl<E: Fn(&str) -> Option<OsString>> Loading<'_, E> {
             alert_webhook,
             output,
             log,
+            log_format,
+            telemetry_names,
             verbose,
             shown: self.shown,
         })

@@ -179,6 +179,17 @@ settings! {
         form: LOG,
         unset: Unset::None { meaning: "nothing is logged", example: "info,blue_store=debug" },
     }
+    LogFormat: "How the log is written." {
+        group: Group::Output, name: "log_format", flag: None, variables: &["BES_LOG_FORMAT"],
+        form: value::LOG_FORMAT,
+        unset: Unset::Default("text"),
+    }
+    TelemetryNames: "Whether spans carry the names of tenants' collections and kinds, and the ids of records. Whoever \
+                     reads them where they are sent to reads these, too." {
+        group: Group::Output, name: "telemetry_names", flag: None, variables: &["BES_TELEMETRY_NAMES"],
+        form: value::TELEMETRY_NAMES,
+        unset: Unset::Default("hidden"),
+    }
 }
 
 const PATH: Form = Form::described("a path");

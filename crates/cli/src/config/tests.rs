@@ -61,7 +61,8 @@ fn every_setting_can_be_given_in_the_file_and_is_shown() {
         kms_key = \"alias/notes\"\nkms_previous_keys = \"alias/old, mrk-1\"\n\
         endpoint_url = \"http://localhost:8000\"\nregion = \"eu-west-1\"\nwriter_region = \"eu-west-1\"\n\
         padding = \"padme\"\nkek_ttl = \"30s\"\nattempt_timeout = \"1s\"\ndeadline = \"5s\"\noutput = \"json\"\n\
-        log = \"debug\"\nprincipal = \"ann\"\naudit_writes = \"buffered\"\naudit_reads = \"lease:5s\"\n\
+        log = \"debug\"\nlog_format = \"json\"\ntelemetry_names = \"shown\"\n\
+        principal = \"ann\"\naudit_writes = \"buffered\"\naudit_reads = \"lease:5s\"\n\
         audit_chain = \"per-writer\"\ncheckpoint_file = \"cp/log\"\ncheckpoint_key = \"~/cp.key\"\n\
         checkpoint_verifiers = \"bes/prod+da6d567f+AbP29xy7sK6jc139fhcGufWz2CHBQWWdCHCfJNNsNKAf\"\n\
         checkpoint_events = \"10000\"\ncheckpoint_every = \"10m\"\n\
@@ -71,7 +72,8 @@ fn every_setting_can_be_given_in_the_file_and_is_shown() {
     assert_eq!(config.key_file.value, place.directory.path().join(".blue/my.key"));
     assert_eq!(config.kms_key.as_ref().unwrap().value, "alias/notes");
     assert_eq!(config.kms_previous_keys.as_ref().unwrap().value, ["alias/old", "mrk-1"]);
-    assert_eq!(config.output.value, Format::Json);
+    assert_eq!((config.output.value, config.log_format.value), (Format::Json, Format::Json));
+    assert_eq!(config.telemetry_names.value, TelemetryNames::Shown);
     assert_eq!(config.deadlines().operation, Duration::from_secs(5));
     assert_eq!(config.keyring().ttl, Duration::from_secs(30));
     assert_eq!(
@@ -227,6 +229,8 @@ fn a_bad_value_is_refused_with_its_source() {
         ("BES_CHECKPOINT_EVENTS", "0"),
         ("BES_CHECKPOINT_EVERY", "10"),
         ("BES_OUTPUT", "xml"),
+        ("BES_LOG_FORMAT", "logfmt"),
+        ("BES_TELEMETRY_NAMES", "yes"),
     ] {
         let error = place.error(&[(variable, bad)]);
         assert!(error.contains(&format!("cannot be {bad:?} (from {variable}): ")), "{error}");

@@ -26,13 +26,22 @@ pub enum Keys {
     Kms,
 }
 
-/// How data is printed.
+/// How data is printed, and the log written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// As JSON.
     Json,
-    /// As a table, or plain lines.
+    /// As a table, or as lines of text.
     Text,
+}
+
+/// Whether names of tenants' collections and kinds, and ids, are in spans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TelemetryNames {
+    /// They are not.
+    Hidden,
+    /// They are.
+    Shown,
 }
 
 /// What is wrong with a text.
@@ -239,6 +248,28 @@ pub(super) fn output(text: &str) -> Result<Format, Invalid> {
         "json" => Ok(Format::Json),
         "text" => Ok(Format::Text),
         _ => Err(Invalid::Not(OUTPUT)),
+    }
+}
+
+pub(super) const LOG_FORMAT: Form =
+    Form::one_of(&[("text", "lines for people"), ("json", "one JSON object a line, with its spans")]);
+
+pub(super) fn log_format(text: &str) -> Result<Format, Invalid> {
+    match text {
+        "json" => Ok(Format::Json),
+        "text" => Ok(Format::Text),
+        _ => Err(Invalid::Not(LOG_FORMAT)),
+    }
+}
+
+pub(super) const TELEMETRY_NAMES: Form =
+    Form::one_of(&[("hidden", "no names; a tenant has a pseudonym"), ("shown", "names and ids as they are")]);
+
+pub(super) fn telemetry_names(text: &str) -> Result<TelemetryNames, Invalid> {
+    match text {
+        "hidden" => Ok(TelemetryNames::Hidden),
+        "shown" => Ok(TelemetryNames::Shown),
+        _ => Err(Invalid::Not(TELEMETRY_NAMES)),
     }
 }
 

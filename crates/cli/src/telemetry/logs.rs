@@ -10,9 +10,12 @@ use tracing_subscriber::{
 };
 
 use super::OURS;
-use crate::{config::Config, failure::Failure};
+use crate::{
+    config::{Config, Format},
+    failure::Failure,
+};
 
-/// What logs as `-v` or else `BES_LOG` says.
+/// What logs as `-v` or else `BES_LOG` says, in the form that `BES_LOG_FORMAT` says.
 pub(super) fn layer<S>(config: &Config) -> Result<Option<Box<dyn Layer<S> + Send + Sync>>, Failure>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -28,10 +31,12 @@ where
         let source = config.log.as_ref().map_or_else(String::new, |log| log.source.to_string());
         Failure::Usage(format!("log cannot be {directives:?} (from {source}): {error}"))
     })?;
-    let filter = filter.and(filter_fn(is_harmless));
-    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
-    let is_terminal = io::IsTerminal::is_terminal(&io::stderr());
-    Ok(Some(layer.with_ansi(is_terminal).with_filter(filter).boxed()))
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let layer = match config.log_format.value {
+        Format::Json => lines.json().with_current_span(true).with_span_list(true).boxed(),
+        Format::Text => lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).boxed(),
+    };
+    Ok(Some(layer.with_filter(filter.and(filter_fn(is_harmless))).boxed()))
 }
 
 fn of_ours(level: Level) -> String {

@@ -75,3 +75,22 @@ fn what_is_not_understood_is_refused_with_its_place() {
     bench.run(&["--output", "xml", "config"]).exited(2).said("output cannot be \"xml\" (from --output)");
     bench.run(&["--table", "a b", "init"]).exited(2).said("table cannot be \"a b\" (from --table)");
 }
+
+#[test]
+fn a_log_of_json_is_one_object_a_line() {
+    let bench = Bench::initialised();
+    let ran = bench.run_with(&[("BES_LOG_FORMAT", "json")], &["-vv", "ls", "t/c"]).succeeded();
+    assert!(!ran.stderr.is_empty());
+    for line in ran.stderr.lines() {
+        let event: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        for field in ["timestamp", "level", "target"] {
+            assert!(event[field].is_string(), "no {field} in {line}");
+        }
+        assert!(event["fields"].is_object(), "{line}");
+    }
+    let ran = bench.run_with(&[("BES_LOG_FORMAT", "jsn")], &["config"]).exited(2);
+    ran.said(
+        "log_format cannot be \"jsn\" (from BES_LOG_FORMAT): it should be text or json; did you mean json?",
+    );
+}

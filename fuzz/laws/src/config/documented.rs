@@ -18,7 +18,7 @@ pub(super) struct Row {
 }
 
 /// The table, in its order.
-pub(super) const ROWS: [Row; 27] = [
+pub(super) const ROWS: [Row; 29] = [
     row(Setting::Table, "table", Some("table"), &["BES_TABLE"], Some("blue-encrypted-store")),
     row(Setting::Namespace, "namespace", Some("namespace"), &["BES_NAMESPACE"], Some("default")),
     row(Setting::Padding, "padding", None, &["BES_PADDING"], Some("none")),
@@ -59,6 +59,8 @@ pub(super) const ROWS: [Row; 27] = [
     row(Setting::AlertWebhook, "alert_webhook", None, &["BES_ALERT_WEBHOOK"], None),
     row(Setting::Output, "output", Some("output"), &["BES_OUTPUT"], Some("text")),
     row(Setting::Log, "log", None, &["BES_LOG"], None),
+    row(Setting::LogFormat, "log_format", None, &["BES_LOG_FORMAT"], Some("text")),
+    row(Setting::TelemetryNames, "telemetry_names", None, &["BES_TELEMETRY_NAMES"], Some("hidden")),
 ];
 
 const fn row(
@@ -98,7 +100,8 @@ pub(super) fn is_valid(setting: Setting, text: &str) -> bool {
             time(text).is_some()
         }
         Setting::CheckpointEvents => count(text).is_some(),
-        Setting::Output => ["json", "text"].contains(&text),
+        Setting::Output | Setting::LogFormat => ["json", "text"].contains(&text),
+        Setting::TelemetryNames => ["hidden", "shown"].contains(&text),
         Setting::Principal => is_principal(text),
         Setting::AuditWrites => ["strict", "buffered"].contains(&text),
         Setting::AuditReads => ["strict", "buffered"].contains(&text) || lease(text).is_some(),

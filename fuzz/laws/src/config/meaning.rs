@@ -96,16 +96,22 @@ pub(super) fn has_value<'c>(
             let named = format!("{:?}", config.padding.value).to_lowercase();
             (text == Some(&named), Some(&config.padding.source))
         }
-        Setting::Output => {
-            let named = match config.output.value {
-                Format::Json => "json",
-                Format::Text => "text",
-            };
-            (text == Some(named), Some(&config.output.source))
+        Setting::Output => (text == Some(named(config.output.value)), Some(&config.output.source)),
+        Setting::LogFormat => (text == Some(named(config.log_format.value)), Some(&config.log_format.source)),
+        Setting::TelemetryNames => {
+            let named = format!("{:?}", config.telemetry_names.value).to_lowercase();
+            (text == Some(&named), Some(&config.telemetry_names.source))
         }
     };
     assert!(is_right, "{setting:?} is not {text:?}: {config:?}");
     source
+}
+
+fn named(format: Format) -> &'static str {
+    match format {
+        Format::Json => "json",
+        Format::Text => "text",
+    }
 }
 
 fn source_of<T>(set: &Option<Set<T>>) -> Option<&Source> {
