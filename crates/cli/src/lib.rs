@@ -42,7 +42,7 @@ use tracing::Instrument;
 
 use crate::{
     cli::{Arguments, Command},
-    config::Config,
+    config::{Config, Misspelt},
     failure::{Exit, Failure},
     stop::Stop,
 };
@@ -60,6 +60,7 @@ pub fn main() -> ExitCode {
     if let Command::Completions { shell } = arguments.command {
         return commands::completions::run(shell).into();
     }
+    warn_of_misspelt_variables();
     let gives_a_verdict = matches!(&arguments.command, Command::Audit(audit) if audit.gives_a_verdict());
     let code =
         |failure: &Failure| if gives_a_verdict { failure.verdict_code() } else { failure.exit() as u8 };
@@ -74,6 +75,14 @@ pub fn main() -> ExitCode {
     match run(arguments, &config, code) {
         Ok(()) => Exit::Ok.into(),
         Err(failure) => failed(&failure, Some(&config)),
+    }
+}
+
+/// Before any setting is looked at: whatever is then missing, is missing because of these.
+fn warn_of_misspelt_variables() {
+    let set = std::env::vars_os().filter(|(_, value)| !value.is_empty());
+    for Misspelt { name, nearest } in config::misspelt(set.filter_map(|(name, _)| name.into_string().ok())) {
+        say!("warning: the variable {} sets nothing; did you mean {nearest}?", output::printable(&name));
     }
 }
 

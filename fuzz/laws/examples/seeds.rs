@@ -356,6 +356,8 @@ fn configs() -> Seeds {
         seed("file-not-utf8", b"table = \"\xff\"\n"),
         seed("unknown-key", "tabel = \"x\"\n"),
         seed("unknown-dotted-key", "table.name = \"x\"\n"),
+        seed("section", "table = \"abc\"\n[audit]\nwrites = \"strict\"\n"),
+        seed("section-of-nothing", "[a.b]\n"),
         seed("quoted-key", "\"table\" = 'abc'\n"),
         seed("no-text", "deadline = 5\n"),
         seed("no-toml", "=\n"),

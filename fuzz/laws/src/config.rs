@@ -219,6 +219,15 @@ fn refused(given: &Given<'_>, error: &ConfigError, table: Option<Result<toml::Ta
                 assert!(table.contains_key(name));
             }
         }
+        ConfigError::Twice { line, name, first, .. } => {
+            assert!(first < line && in_lines(line), "{error}");
+            assert!(table.expect("it was read").is_err(), "{name} is there once");
+        }
+        ConfigError::InSection { line, section, name, .. } => {
+            assert!(in_lines(line), "{error}");
+            let table = table.expect("it was read").expect("it is TOML");
+            assert!(table.values().any(toml::Value::is_table), "there is no section {section}: {name:?}");
+        }
         ConfigError::NotText { line, setting, .. } => {
             let name = row_of(*setting).name;
             assert!(in_lines(line) && error.to_string().contains(name));

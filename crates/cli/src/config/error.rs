@@ -2,14 +2,17 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
-use super::{Set, Setting, Source, description::nearest, value::Invalid};
+use super::{Description, Set, Setting, Source, Unset, description::nearest, value::Invalid};
+
+/// In how many places a name may differ from the one that is proposed.
+const MOST: usize = 3;
 
 /// A setting that is not understood, with the place where it stands.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// There is no such file, or it cannot be read as UTF-8.
-    #[error("cannot read the configuration file {}, which {named_by} names", path.display())]
+    #[error("cannot read the configuration file {}{}", path.display(), named_by_whom(named_by))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -38,8 +41,32 @@ pub enum ConfigError {
         /// The key.
         name: String,
     },
+    /// The file has a key twice.
+    #[error("{}:{line}: {name} is set already, in line {first}", path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// Where the second is, counted from 1.
+        line: usize,
+        /// The key.
+        name: String,
+        /// The line of the first.
+        first: usize,
+    },
+    /// The file has a section: a `[header]`, a dotted key or an inline table.
+    #[error("{}:{line}: {}", path.display(), in_section(section, name.as_deref()))]
+    InSection {
+        /// The file.
+        path: PathBuf,
+        /// Where its first key is, counted from 1; or the section itself, if that is empty.
+        line: usize,
+        /// The section, with those around it before it, and dots between them.
+        section: String,
+        /// Its first key, if it has one.
+        name: Option<String>,
+    },
     /// A value of the file is no string.
-    #[error("{}:{line}: {} must be a text in quotes, such as {} = \"...\"", path.display(), setting.name(), setting.name())]
+    #[error("{}:{line}: {} must be a text in quotes, such as {}", path.display(), setting.name(), line_of(*setting))]
     NotText {
         /// The file.
         path: PathBuf,
@@ -103,6 +130,12 @@ impl ConfigError {
                 let names: Vec<_> = Setting::ALL.into_iter().map(Setting::name).collect();
                 Some(format!("the settings are {}", names.join(", ")))
             }
+            Self::NotToml { .. } => {
+                Some(format!("a line is a setting and a text in quotes, such as {}", line_of(Setting::Table)))
+            }
+            Self::InSection { .. } => Some(
+                "write each setting on a line of its own, with no [header] above it and no dot in it".to_owned(),
+            ),
             Self::NoKmsKey { .. } => Some(
                 "name the key with kms_key, BES_KMS_KEY or --kms-key: its id, its ARN, an alias (alias/NAME) or the ARN \
                  of one"
@@ -117,8 +150,39 @@ impl ConfigError {
     }
 }
 
+/// What a setting looks like in the file.
+fn line_of(setting: Setting) -> String {
+    let Description { name, unset: Unset::Default(text) | Unset::None { example: text, .. }, .. } =
+        setting.describe();
+    format!("{name} = {text:?}")
+}
+
+fn named_by_whom(named_by: &Source) -> String {
+    match named_by {
+        Source::Default => String::new(),
+        named_by => format!(", which {named_by} names"),
+    }
+}
+
 fn nearest_setting(name: &str) -> String {
-    did_you_mean(nearest(&name.to_lowercase(), Setting::ALL.into_iter().map(Setting::name), 3))
+    let name = name.to_lowercase();
+    // The variable's name is not the setting's.
+    let name = name.strip_prefix("bes_").unwrap_or(&name);
+    did_you_mean(nearest(name, Setting::ALL.into_iter().map(Setting::name), MOST))
+}
+
+fn in_section(section: &str, name: Option<&str>) -> String {
+    let Some(name) = name else {
+        return format!("[{section}] begins a section, and no setting stands in one");
+    };
+    // `[audit]` and `writes` mean audit_writes; under `[bes]`, or `[keys]`, the whole name may stand.
+    let joined = format!("{section}_{name}").to_lowercase().replace('.', "_");
+    let alone = name.to_lowercase();
+    let near = |text: &str, most| nearest(text, Setting::ALL.into_iter().map(Setting::name), most);
+    let meant = near(&joined, 0).or_else(|| near(&alone, 0));
+    let meant = meant.or_else(|| near(&joined, MOST)).or_else(|| near(&alone, MOST));
+    let whole = format!("{section}.{name}");
+    format!("there is no setting {whole:?}: no setting stands in a section{}", did_you_mean(meant))
 }
 
 fn nearest_word(reason: &Invalid, text: &str) -> String {

@@ -6,6 +6,7 @@ mod description;
 mod error;
 mod file;
 mod kms;
+mod misspelt;
 mod setting;
 mod value;
 
@@ -27,6 +28,7 @@ pub(crate) use self::value::{duration, moment};
 pub use self::{
     description::{Description, Form, Group, Unset},
     error::ConfigError,
+    misspelt::{Misspelt, misspelt},
     setting::{Setting, Source},
     value::{CommandLine, Format, Invalid, Keys, TelemetryNames},
 };

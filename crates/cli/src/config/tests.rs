@@ -190,14 +190,67 @@ fn a_webhook_that_is_refused_is_not_shown_whole() {
 fn an_unknown_key_is_refused_with_its_line_and_the_nearest_name() {
     let error = Place::with_file("\n\ntabel = \"x\"\n").error(&[]);
     assert!(error.ends_with("config.toml:3: there is no setting \"tabel\"; did you mean table?"), "{error}");
+    let error = Place::with_file("BES_TABLE = \"x\"\n").error(&[]);
+    assert!(error.ends_with("there is no setting \"BES_TABLE\"; did you mean table?"), "{error}");
     let error = Place::with_file("colour = \"x\"\n").error(&[]);
     assert!(error.ends_with("config.toml:1: there is no setting \"colour\""), "{error}");
-    let error = Place::with_file("[table]\nname = \"x\"\n").error(&[]);
-    assert!(error.contains("config.toml:1: table must be a text in quotes"), "{error}");
     let error = Place::with_file("table = \"x\"\ndeadline = 5\n").error(&[]);
     assert!(error.contains("config.toml:2: deadline must be a text in quotes"), "{error}");
     let error = Place::with_file("table = \"x\"\n=\n").error(&[]);
     assert!(error.contains("config.toml:2: this is no TOML: "), "{error}");
+}
+
+#[test]
+fn a_value_without_quotes_is_refused_with_what_it_should_look_like() {
+    for value in ["60", "60s", "notes", "true", "[\"60s\"]", "60s # soon", "60s\""] {
+        let error = Place::with_file(&format!("table = \"abc\"\nkek_ttl = {value}\n")).error(&[]);
+        let expected = "config.toml:2: kek_ttl must be a text in quotes, such as kek_ttl = \"60s\"";
+        assert!(error.ends_with(expected), "{value}: {error}");
+    }
+    // What has a quote is not without them, and what is no setting is not one without quotes.
+    for line in ["kek_ttl = \"60s", "kek_tl = 60s"] {
+        let error = Place::with_file(line).error(&[]);
+        assert!(error.contains("config.toml:1: this is no TOML: "), "{line}: {error}");
+    }
+}
+
+#[test]
+fn the_first_line_that_is_wrong_is_the_one_that_is_named() {
+    let error = Place::with_file("zzz = \"x\"\ndeadline = 5\naaa = \"x\"\n").error(&[]);
+    assert!(error.ends_with("config.toml:1: there is no setting \"zzz\""), "{error}");
+}
+
+#[test]
+fn a_setting_that_is_there_twice_is_refused_with_both_lines() {
+    for second in ["table = \"b\"", "\"table\" = 'b'", "table = 5", "[table]"] {
+        let error = Place::with_file(&format!("table = \"abc\"\nnamespace = \"x\"\n{second}\n")).error(&[]);
+        assert!(error.ends_with("config.toml:3: table is set already, in line 1"), "{second}: {error}");
+    }
+}
+
+#[test]
+fn a_setting_in_a_section_is_refused_with_what_was_probably_meant() {
+    for (file, line, named, meant) in [
+        ("table = \"abc\"\n[audit]\nwrites = \"strict\"\n", 3, "audit.writes", Some("audit_writes")),
+        ("audit.reads = \"strict\"\n", 1, "audit.reads", Some("audit_reads")),
+        ("checkpoint = { key = \"k\" }\n", 1, "checkpoint.key", Some("checkpoint_key")),
+        ("[bes]\ntable = \"abc\"\n", 2, "bes.table", Some("table")),
+        ("[keys]\nkms_key = \"abc\"\n", 2, "keys.kms_key", Some("kms_key")),
+        ("[audit]\nwrite = \"strict\"\n", 2, "audit.write", Some("audit_writes")),
+        ("[a.b]\n\nc = 5\n", 3, "a.b.c", None),
+    ] {
+        let error = Place::with_file(file).error(&[]);
+        let meant = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+        let expected = format!(
+            "config.toml:{line}: there is no setting {named:?}: no setting stands in a section{meant}"
+        );
+        assert!(error.ends_with(&expected), "{error}, not {expected}");
+    }
+    let error = Place::with_file("[audit]\n").error(&[]);
+    assert!(
+        error.ends_with("config.toml:1: [audit] begins a section, and no setting stands in one"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -290,6 +343,10 @@ fn a_file_that_was_named_must_exist() {
     let place = Place::new();
     let error = place.error(&[("BES_CONFIG", "/nowhere/bes.toml")]);
     assert_eq!(error, "cannot read the configuration file /nowhere/bes.toml, which BES_CONFIG names");
+    let place = Place::with_file("");
+    fs::write(place.file(), b"\xff").unwrap();
+    let error = place.error(&[]);
+    assert_eq!(error, format!("cannot read the configuration file {}", place.file().display()));
 }
 
 #[test]

@@ -189,7 +189,7 @@ pub(super) const READS: Form = Form {
              others soon after. The time is 60 s",
         ),
     ],
-    other: "lease: and a time of whole seconds up to 60s",
+    other: "lease: and a time of whole seconds up to 60s, such as lease:30s",
 };
 
 pub(super) fn reads(text: &str) -> Result<ReadPolicy, Invalid> {

@@ -94,3 +94,16 @@ fn a_log_of_json_is_one_object_a_line() {
         "log_format cannot be \"jsn\" (from BES_LOG_FORMAT): it should be text or json; did you mean json?",
     );
 }
+
+#[test]
+fn a_variable_that_is_misspelt_is_warned_about_and_stops_nothing() {
+    let bench = Bench::with_key_file();
+    let variables = [("BES_TABEL", "x"), ("BES_KEYS_", ""), ("BES_SERVICES", "process"), ("BESTABLE", "x")];
+    let ran = bench.run_with(&variables, &["config", "--output", "json"]).succeeded();
+    assert_eq!(ran.stderr, "warning: the variable BES_TABEL sets nothing; did you mean BES_TABLE?\n");
+    assert_eq!(ran.json().len(), 1);
+    // Also where what it should have set is then missing.
+    let ran = bench.run_with(&[("BES_KYES", "kms"), ("BES_KMS_KEY", "alias/a")], &["config"]).exited(2);
+    ran.said("warning: the variable BES_KYES sets nothing; did you mean BES_KEYS?")
+        .said("error: kms_key is set");
+}
