@@ -4,6 +4,7 @@
 mod attacks;
 mod claims;
 mod clean_runs;
+mod configuration;
 mod faults;
 mod fuzz;
 mod image;
@@ -49,6 +50,8 @@ enum Command {
     Claims(claims::Arguments),
     /// Verify logs that nobody attacks, while their writers are killed, throttled and out of time.
     CleanRuns(clean_runs::Arguments),
+    /// Make docs/configuration.md and docs/config.example.toml of the settings of `bes`, or compare them.
+    Configuration(configuration::Arguments),
     /// Kill processes and databases in the middle of their work, and see that nothing is lost or torn.
     Faults(faults::Arguments),
     /// Run the fuzz targets live, each for some seconds (needs nightly Rust).
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Command::Attacks(arguments) => attacks::run(&arguments),
         Command::Claims(arguments) => claims::run(&arguments),
         Command::CleanRuns(arguments) => clean_runs::run(&arguments),
+        Command::Configuration(arguments) => configuration::run(&arguments),
         Command::Faults(arguments) => faults::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Kat => kat::run(),

@@ -3,6 +3,7 @@
 //! Flags win over the environment, the environment over the configuration file, the file over the defaults.
 
 mod description;
+mod document;
 mod error;
 mod file;
 mod kms;
@@ -27,6 +28,7 @@ use self::file::File;
 pub(crate) use self::value::{duration, moment};
 pub use self::{
     description::{Description, Form, Group, Unset},
+    document::documents,
     error::ConfigError,
     misspelt::{Misspelt, misspelt},
     setting::{Setting, Source},

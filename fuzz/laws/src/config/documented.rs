@@ -1,4 +1,4 @@
-//! The settings as `docs/cli.md` has them: what gives each, and what it takes.
+//! The settings as `docs/configuration.md` has them: what gives each, and what it takes.
 
 use std::time::Duration;
 
