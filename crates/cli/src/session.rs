@@ -167,7 +167,8 @@ pub(crate) fn builder(config: &Config) -> Builder {
         .deadlines(config.deadlines())
         .keyring(config.keyring())
         .padding(config.padding.value)
-        .audit(config.audit());
+        .audit(config.audit())
+        .telemetry_names(config.telemetry_names.value);
     if let Some(principal) = &config.principal {
         builder = builder.principal(&principal.value);
     }

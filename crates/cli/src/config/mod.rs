@@ -20,8 +20,8 @@ use std::{
 };
 
 use blue_encrypted_store::{
-    AuditConfig, ChainPolicy, Deadlines, KeyringConfig, Namespace, Padding, ReadPolicy, WritePolicy,
-    blue_audit::NoteVerifier,
+    AuditConfig, ChainPolicy, Deadlines, KeyringConfig, Namespace, Padding, ReadPolicy, TelemetryNames,
+    WritePolicy, blue_audit::NoteVerifier,
 };
 
 use self::file::File;
@@ -32,7 +32,7 @@ pub use self::{
     error::ConfigError,
     misspelt::{Misspelt, misspelt},
     setting::{Setting, Source},
-    value::{CommandLine, Format, Invalid, Keys, TelemetryNames},
+    value::{CommandLine, Format, Invalid, Keys},
 };
 pub use crate::cli::Global;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use blue_encrypted_store::{
-    ChainPolicy, NameError, Namespace, Padding, ReadPolicy, WritePolicy,
+    ChainPolicy, NameError, Namespace, Padding, ReadPolicy, TelemetryNames, WritePolicy,
     blue_audit::{NoteKeyError, NoteVerifier, address::Principal},
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -33,15 +33,6 @@ pub enum Format {
     Json,
     /// As a table, or as lines of text.
     Text,
-}
-
-/// Whether names of tenants' collections and kinds, and ids, are in spans.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TelemetryNames {
-    /// They are not.
-    Hidden,
-    /// They are.
-    Shown,
 }
 
 /// What is wrong with a text.
