@@ -156,4 +156,7 @@ pub(crate) struct AuditWatch {
     /// Read all of each chain in the first verification, as is done anyway without --once
     #[arg(long)]
     pub(crate) full: bool,
+    /// Hold every record and key of the table against its events too, each time: reads all of the table
+    #[arg(long)]
+    pub(crate) deep: bool,
 }

@@ -370,6 +370,19 @@ fn an_alert_that_nobody_gets_is_3() {
 }
 
 #[test]
+fn a_deep_watch_sees_what_was_done_to_records() {
+    let bench = used();
+    bench.run(&["audit", "watch", "--once", "--deep"]).succeeded();
+    bench.with_client(async |client, table| {
+        let [pk, sk] = ["R#alice#inbox", "note#1"].map(|text| AttributeValue::S(text.to_owned()));
+        client.delete_item().table_name(table).key("pk", pk).key("sk", sk).send().await.unwrap();
+    });
+    bench.run(&["audit", "watch", "--once"]).succeeded();
+    let ran = bench.run(&["--output", "json", "audit", "watch", "--once", "--deep"]).exited(1);
+    assert_eq!(ran.json()[0]["findings"][0]["class"], "unlogged-delete", "{ran:?}");
+}
+
+#[test]
 fn a_watch_goes_on_from_its_checkpoint_and_ends_when_told() {
     let bench = used();
     let file = bench.path("checkpoints").display().to_string();

@@ -51,7 +51,7 @@ async fn watch(
             "Neither alert_command nor alert_webhook is set: alerts go to the log and to standard error alone."
         );
     }
-    let mut watcher = Watcher { config, stop, before: None };
+    let mut watcher = Watcher { config, stop, deep: arguments.deep, before: None };
     let mut full = arguments.full || !arguments.once;
     loop {
         let begun = Instant::now();
@@ -92,6 +92,7 @@ async fn watch(
 struct Watcher<'a> {
     config: &'a Config,
     stop: &'a Stop,
+    deep: bool,
     before: Option<Known>,
 }
 
@@ -144,7 +145,7 @@ impl Watcher<'_> {
             (Some(checkpoint), _) => Some(checkpoint.clone().into()),
             (None, before) => before.as_ref().map(|before| before.reached.clone()),
         };
-        let report = verify::verify_from(&log, Depth { full, deep: false }, baseline, progress).await?;
+        let report = verify::verify_from(&log, Depth { full, deep: self.deep }, baseline, progress).await?;
         Ok(Round { log, trusted, report })
     }
 }
