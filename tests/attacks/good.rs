@@ -265,7 +265,7 @@ async fn audit_key(sandbox: &Sandbox, namespace: &Namespace, item: &Item) -> Aud
     let kek_id: [u8; 16] = bytes("kek_id").try_into().unwrap();
     let context = KeyContext {
         namespace: namespace.clone(),
-        owner: KeyOwner::Audit,
+        purpose: KeyOwner::Audit.into(),
         version: 1,
         kek_id: KekId::from_bytes(kek_id),
     };

@@ -134,7 +134,12 @@ impl ContextText {
             other => return Err(format!("the purpose {other:?} with the tenant {tenant:?}")),
         };
         let namespace = Namespace::new(&self.namespace).map_err(|error| error.to_string())?;
-        Ok(KeyContext { namespace, owner, version: self.version, kek_id: KekId::from_bytes(self.kek_id.0) })
+        Ok(KeyContext {
+            namespace,
+            purpose: owner.into(),
+            version: self.version,
+            kek_id: KekId::from_bytes(self.kek_id.0),
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use blue_encrypted_store::{
     KeyProvider, Namespace, TenantName,
-    keys::{KeyContext, KeyError, KeyOwner, UmkId, WrappedKek, envelope::KekId},
+    keys::{KeyContext, KeyError, KeyOwner, KeyPurpose, UmkId, WrappedKek, envelope::KekId},
 };
 use futures::future;
 
@@ -39,7 +39,8 @@ impl Pair {
     async fn unwraps_what_it_wrapped(&self) {
         let tenants = context();
         for context in [
-            KeyContext { owner: KeyOwner::Audit, ..tenants.clone() },
+            KeyContext { purpose: KeyOwner::Audit.into(), ..tenants.clone() },
+            KeyContext { purpose: KeyPurpose::Doctor, ..tenants.clone() },
             KeyContext { version: u32::MAX, ..tenants.clone() },
             KeyContext { namespace: Namespace::new("!".repeat(255)).unwrap(), ..tenants.clone() },
             tenants,
@@ -65,12 +66,13 @@ impl Pair {
     async fn refuses_every_other_context(&self) {
         let context = context();
         let (_, wrapped) = self.ours.generate_kek(&context).await.unwrap();
-        let owner = |name: &str| KeyOwner::Tenant(TenantName::new(name).unwrap());
+        let owner = |name: &str| KeyOwner::Tenant(TenantName::new(name).unwrap()).into();
         for elsewhere in [
             KeyContext { namespace: Namespace::new("test").unwrap(), ..context.clone() },
-            KeyContext { owner: owner("bob"), ..context.clone() },
-            KeyContext { owner: owner("alic"), ..context.clone() },
-            KeyContext { owner: KeyOwner::Audit, ..context.clone() },
+            KeyContext { purpose: owner("bob"), ..context.clone() },
+            KeyContext { purpose: owner("alic"), ..context.clone() },
+            KeyContext { purpose: KeyOwner::Audit.into(), ..context.clone() },
+            KeyContext { purpose: KeyPurpose::Doctor, ..context.clone() },
             KeyContext { version: 2, ..context.clone() },
             KeyContext { kek_id: KekId::generate().unwrap(), ..context.clone() },
         ] {

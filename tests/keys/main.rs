@@ -17,7 +17,7 @@ use blue_encrypted_store::{
 fn context() -> KeyContext {
     KeyContext {
         namespace: Namespace::new("prod").unwrap(),
-        owner: KeyOwner::Tenant(TenantName::new("alice").unwrap()),
+        purpose: KeyOwner::Tenant(TenantName::new("alice").unwrap()).into(),
         version: 1,
         kek_id: KekId::generate().unwrap(),
     }

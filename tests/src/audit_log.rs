@@ -216,7 +216,7 @@ async fn audit_keys(items: &[Item], provider: &dyn KeyProvider, namespace: &Name
         let version = text(item, "sk").parse().expect("a version");
         let context = KeyContext {
             namespace: namespace.clone(),
-            owner: KeyOwner::Audit,
+            purpose: KeyOwner::Audit.into(),
             version,
             kek_id: KekId::from_bytes(kek_id),
         };

@@ -30,7 +30,7 @@ impl Sandbox {
         let newest = keys.list().await.expect("the keys can be read").versions.pop().expect("there is a key");
         let context = KeyContext {
             namespace: Namespace::new("default").expect("a valid name"),
-            owner: KeyOwner::Tenant(TenantName::new(tenant).expect("a valid name")),
+            purpose: KeyOwner::Tenant(TenantName::new(tenant).expect("a valid name")).into(),
             version: newest.version + 1,
             kek_id: KekId::generate().expect("there is randomness"),
         };

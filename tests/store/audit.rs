@@ -231,7 +231,7 @@ struct Denying {
 
 impl Denying {
     fn check(&self, context: &KeyContext) -> Result<(), KeyError> {
-        let denied = self.denied.load(SeqCst) && context.owner != KeyOwner::Audit;
+        let denied = self.denied.load(SeqCst) && context.purpose != KeyOwner::Audit.into();
         let umk_id = self.inner.umk_id().clone();
         if denied { Err(KeyError::Denied { umk_id, source: "not you".into() }) } else { Ok(()) }
     }

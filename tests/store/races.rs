@@ -52,7 +52,7 @@ impl Counting {
     }
 
     fn count<'a>(&'a self, tenants: &'a AtomicUsize, context: &KeyContext) {
-        let counter = if context.owner == KeyOwner::Audit { &self.audit } else { tenants };
+        let counter = if context.purpose == KeyOwner::Audit.into() { &self.audit } else { tenants };
         counter.fetch_add(1, SeqCst);
     }
 }
@@ -350,7 +350,7 @@ async fn rotate(sandbox: &Sandbox) -> KekId {
     let provider = sandbox.provider();
     let context = KeyContext {
         namespace: Namespace::new("default").unwrap(),
-        owner: KeyOwner::Tenant(TenantName::new("alice").unwrap()),
+        purpose: KeyOwner::Tenant(TenantName::new("alice").unwrap()).into(),
         version: 2,
         kek_id: KekId::generate().unwrap(),
     };

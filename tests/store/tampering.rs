@@ -696,7 +696,8 @@ async fn a_wrapped_key_is_of_one_tenant_one_version_and_one_purpose() {
 
 async fn key_item(provider: &dyn KeyProvider, owner: KeyOwner, version: u32, pk: &str) -> Item {
     let namespace = Namespace::new("default").unwrap();
-    let context = KeyContext { namespace, owner, version, kek_id: KekId::generate().unwrap() };
+    let context =
+        KeyContext { namespace, purpose: owner.into(), version, kek_id: KekId::generate().unwrap() };
     let (kek, wrapped) = provider.generate_kek(&context).await.unwrap();
     [
         ("pk", s(pk)),

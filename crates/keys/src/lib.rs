@@ -19,14 +19,14 @@
 //! let provider = LocalFile::create(directory.path().join("umk.key"))?;
 //! let context = KeyContext {
 //!     namespace: Namespace::new("prod")?,
-//!     owner: KeyOwner::Tenant(Tenant::new("alice")?),
+//!     purpose: KeyOwner::Tenant(Tenant::new("alice")?).into(),
 //!     version: 1,
 //!     kek_id: KekId::generate()?,
 //! };
 //! let (kek, wrapped) = provider.generate_kek(&context).await?;
 //! assert_eq!(provider.unwrap_kek(&wrapped, &context).await?.id(), kek.id());
 //!
-//! let another = KeyContext { owner: KeyOwner::Tenant(Tenant::new("bob")?), ..context };
+//! let another = KeyContext { purpose: KeyOwner::Tenant(Tenant::new("bob")?).into(), ..context };
 //! assert!(provider.unwrap_kek(&wrapped, &another).await.is_err());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
@@ -54,4 +54,4 @@ pub use aws_kms::{AwsKms, AwsKmsConfig, AwsKmsError, KeyNameError, KmsCallError}
 pub use kek_store::{Inserted, KekStore, KekStoreError, StoredKek, StoredKeks, Tombstone};
 pub use keyring::{Keyring, KeyringConfig, KeyringError, KeyringUsage};
 pub use local_file::{KeyFile, LocalFile, LocalFileError};
-pub use provider::{KeyContext, KeyError, KeyOwner, KeyProvider, UmkId, WrappedKek};
+pub use provider::{KeyContext, KeyError, KeyOwner, KeyProvider, KeyPurpose, UmkId, WrappedKek};

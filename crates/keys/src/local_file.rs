@@ -325,12 +325,12 @@ mod tests {
     use blue_envelope::address::{Namespace, Tenant};
 
     use super::*;
-    use crate::KeyOwner;
+    use crate::{KeyOwner, KeyPurpose};
 
     fn context() -> KeyContext {
         KeyContext {
             namespace: Namespace::new("prod").unwrap(),
-            owner: KeyOwner::Tenant(Tenant::new("alice").unwrap()),
+            purpose: KeyOwner::Tenant(Tenant::new("alice").unwrap()).into(),
             version: 1,
             kek_id: KekId::from_bytes(
                 hex::decode("00112233445546778899aabbccddeeff").unwrap().try_into().unwrap(),
@@ -369,8 +369,9 @@ mod tests {
         let (_, wrapped) = block_on(provider.generate_kek(&context())).unwrap();
         for elsewhere in [
             KeyContext { namespace: Namespace::new("test").unwrap(), ..context() },
-            KeyContext { owner: KeyOwner::Tenant(Tenant::new("bob").unwrap()), ..context() },
-            KeyContext { owner: KeyOwner::Audit, ..context() },
+            KeyContext { purpose: KeyOwner::Tenant(Tenant::new("bob").unwrap()).into(), ..context() },
+            KeyContext { purpose: KeyOwner::Audit.into(), ..context() },
+            KeyContext { purpose: KeyPurpose::Doctor, ..context() },
             KeyContext { version: 2, ..context() },
             KeyContext { kek_id: KekId::from_bytes([7; 16]), ..context() },
         ] {

@@ -112,11 +112,15 @@ impl KeyOwner {
     /// `SHA-256("bes1/tenant" ‖ lp(namespace) ‖ lp(tenant))`. Whoever can guess the name can tell that it is this one.
     #[must_use]
     pub fn pseudonym(&self, namespace: &Namespace) -> String {
-        let mut tenant = b"bes1/tenant".to_vec();
-        push_length_prefixed(&mut tenant, namespace.as_str().as_bytes());
-        push_length_prefixed(&mut tenant, self.tenant().as_bytes());
-        hex::encode(digest::digest(&digest::SHA256, &tenant))
+        pseudonym(namespace, self.tenant())
     }
+}
+
+fn pseudonym(namespace: &Namespace, tenant: &str) -> String {
+    let mut text = b"bes1/tenant".to_vec();
+    push_length_prefixed(&mut text, namespace.as_str().as_bytes());
+    push_length_prefixed(&mut text, tenant.as_bytes());
+    hex::encode(digest::digest(&digest::SHA256, &text))
 }
 
 impl fmt::Display for KeyOwner {
@@ -128,13 +132,49 @@ impl fmt::Display for KeyOwner {
     }
 }
 
+/// What a KEK is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum KeyPurpose {
+    /// To be kept: purpose `records` or `audit`.
+    Of(KeyOwner),
+    /// To see whether the provider works, purpose `doctor`. It wraps nothing and is thrown away. It is nobody's, so that
+    /// it has no place among stored keys: a [`KekStore`](crate::KekStore) and a [`Keyring`](crate::Keyring) take owners.
+    Doctor,
+}
+
+impl KeyPurpose {
+    /// `records`, `audit` or `doctor`.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Of(owner) => owner.purpose(),
+            Self::Doctor => "doctor",
+        }
+    }
+
+    /// The tenant's name; empty for a key that is no tenant's.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        match self {
+            Self::Of(owner) => owner.tenant(),
+            Self::Doctor => "",
+        }
+    }
+}
+
+impl From<KeyOwner> for KeyPurpose {
+    fn from(owner: KeyOwner) -> Self {
+        Self::Of(owner)
+    }
+}
+
 /// What a wrapped KEK is bound to: under any other context it does not unwrap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyContext {
     /// The namespace of the store.
     pub namespace: Namespace,
-    /// Whose key it is, and for what.
-    pub owner: KeyOwner,
+    /// What it is for, and whose it is.
+    pub purpose: KeyPurpose,
     /// Its version, from 1.
     pub version: u32,
     /// Its id.
@@ -142,28 +182,28 @@ pub struct KeyContext {
 }
 
 impl KeyContext {
-    /// `ctx = lp(namespace) ‖ lp(tenant) ‖ lp(purpose) ‖ u32 BE version ‖ kek_id`, the tenant empty for the
-    /// audit key; `lp(x)` is the length of x as a big-endian u32, then x.
+    /// `ctx = lp(namespace) ‖ lp(tenant) ‖ lp(purpose) ‖ u32 BE version ‖ kek_id`, the tenant empty for a
+    /// key that is no tenant's; `lp(x)` is the length of x as a big-endian u32, then x.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);
         push_length_prefixed(&mut out, self.namespace.as_str().as_bytes());
-        push_length_prefixed(&mut out, self.owner.tenant().as_bytes());
-        push_length_prefixed(&mut out, self.owner.purpose().as_bytes());
+        push_length_prefixed(&mut out, self.purpose.tenant().as_bytes());
+        push_length_prefixed(&mut out, self.purpose.as_str().as_bytes());
         out.extend_from_slice(&self.version.to_be_bytes());
         out.extend_from_slice(self.kek_id.as_bytes());
         out
     }
 
     /// What AWS KMS is given as encryption context, names ascending. CloudTrail logs it in clear, so the tenant is there by
-    /// its [`KeyOwner::pseudonym`] alone, that of the empty name for the audit key.
+    /// its [`KeyOwner::pseudonym`] alone; a key that is no tenant's has that of the empty name.
     #[must_use]
     pub fn encryption_context(&self) -> [(&'static str, String); 5] {
         [
             ("bes:kek", self.kek_id.to_string()),
             ("bes:ns", self.namespace.to_string()),
-            ("bes:purpose", self.owner.purpose().to_owned()),
-            ("bes:tenant", self.owner.pseudonym(&self.namespace)),
+            ("bes:purpose", self.purpose.as_str().to_owned()),
+            ("bes:tenant", pseudonym(&self.namespace, self.purpose.tenant())),
             ("bes:version", self.version.to_string()),
         ]
     }

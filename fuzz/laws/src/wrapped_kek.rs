@@ -7,7 +7,7 @@ use std::{
 
 use blue_address::{ItemAttributes, Tenant};
 use blue_envelope::{Kek, KekId, open, seal};
-use blue_keys::{KeyContext, KeyError, KeyOwner, KeyProvider, LocalFile, WrappedKek};
+use blue_keys::{KeyContext, KeyError, KeyOwner, KeyProvider, KeyPurpose, LocalFile, WrappedKek};
 
 use crate::{choices::Choices, key_file, names};
 
@@ -40,7 +40,7 @@ pub(crate) fn wrapped(data: &[u8]) {
             4 => changed_there.version = changed_there.version.wrapping_add(choices.byte().into()),
             5 => changed_there.kek_id = KekId::from_bytes(choices.array()),
             6 => changed_there = context(&mut choices),
-            _ => changed_there.owner = owner(&mut choices),
+            _ => changed_there.purpose = purpose(&mut choices),
         }
     }
     let provider = opened(&changed_key);
@@ -80,18 +80,20 @@ fn opened(key: &[u8; 32]) -> LocalFile {
 fn context(choices: &mut Choices<'_>) -> KeyContext {
     KeyContext {
         namespace: names::address(choices).namespace,
-        owner: owner(choices),
+        purpose: purpose(choices),
         version: u32::from_be_bytes(choices.array()),
         kek_id: KekId::from_bytes(choices.array()),
     }
 }
 
-fn owner(choices: &mut Choices<'_>) -> KeyOwner {
-    match choices.below(4) {
-        0 => KeyOwner::Audit,
-        // A tenant named as the other purpose is not the audit log.
-        1 => KeyOwner::Tenant(Tenant::new("audit").expect("letters are a name")),
-        _ => KeyOwner::Tenant(Tenant::new(names::name(choices)).expect("letters are a name")),
+fn purpose(choices: &mut Choices<'_>) -> KeyPurpose {
+    let tenant = |name: &str| KeyOwner::Tenant(Tenant::new(name).expect("letters are a name")).into();
+    match choices.below(5) {
+        0 => KeyOwner::Audit.into(),
+        // A tenant named as another purpose is not the audit log.
+        1 => tenant("audit"),
+        2 => KeyPurpose::Doctor,
+        _ => tenant(&names::name(choices)),
     }
 }
 

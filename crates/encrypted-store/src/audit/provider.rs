@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use blue_address::Namespace;
 use blue_audit::{AppendError, CryptoOp, Details, kek_resource};
 use blue_envelope::Kek;
-use blue_keys::{KeyContext, KeyError, KeyOwner, KeyProvider, KeyringError, UmkId, WrappedKek};
+use blue_keys::{KeyContext, KeyError, KeyOwner, KeyProvider, KeyPurpose, KeyringError, UmkId, WrappedKek};
 
 use super::{Caller, Failure, Origin, Recorder, Trail};
 use crate::KeyUnavailable;
@@ -39,7 +39,11 @@ impl AuditedProvider {
         context: &KeyContext,
         result: Result<T, KeyError>,
     ) -> Result<T, KeyError> {
-        let resource = kek_name(&context.namespace, &context.owner, context.kek_id.as_bytes());
+        let (namespace, kek_id) = (&context.namespace, context.kek_id.as_bytes());
+        let resource = match &context.purpose {
+            KeyPurpose::Of(owner) => kek_name(namespace, owner, kek_id),
+            KeyPurpose::Doctor => kek_resource(namespace, None, kek_id),
+        };
         let trail = self.trail.get().and_then(Weak::upgrade);
         let caller = Caller::default();
         let origin = match &trail {

@@ -170,7 +170,7 @@ impl AuditLog {
         for item in items.map_err(TableError::from)?.versions {
             let StoredKek { version, kek_id, wrapped } = stored(item);
             let namespace = self.namespace.clone();
-            let context = KeyContext { namespace, owner: KeyOwner::Audit, version, kek_id };
+            let context = KeyContext { namespace, purpose: KeyOwner::Audit.into(), version, kek_id };
             let unwrapped = provider.unwrap_kek(&wrapped, &context).await;
             keys.push(audit_key(&unwrapped.map_err(OpenError::WrappedAuditKey)?));
         }

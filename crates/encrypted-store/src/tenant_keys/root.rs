@@ -265,7 +265,8 @@ impl Inner {
 
     async fn wrapped_anew(&self, owner: &KeyOwner, item: &KeyItem) -> Result<WrappedKek, KeyError> {
         let StoredKek { version, kek_id, wrapped } = stored(item.clone());
-        let context = KeyContext { namespace: self.namespace.clone(), owner: owner.clone(), version, kek_id };
+        let context =
+            KeyContext { namespace: self.namespace.clone(), purpose: owner.clone().into(), version, kek_id };
         self.provider.rewrap_kek(&wrapped, &context).await
     }
 }

@@ -58,7 +58,7 @@ impl TenantKeys {
         let unavailable = |error: KeyringError| KeyUnavailable::Keyring(error);
         let context = KeyContext {
             namespace: self.inner.namespace.clone(),
-            owner: owner.clone(),
+            purpose: owner.clone().into(),
             version,
             kek_id: KekId::generate().map_err(|error| unavailable(error.into()))?,
         };

@@ -263,7 +263,7 @@ impl Inner {
     }
 
     fn context(&self, owner: &KeyOwner, version: u32, kek_id: KekId) -> KeyContext {
-        KeyContext { namespace: self.namespace.clone(), owner: owner.clone(), version, kek_id }
+        KeyContext { namespace: self.namespace.clone(), purpose: owner.clone().into(), version, kek_id }
     }
 }
 

@@ -27,7 +27,7 @@ const CIPHERTEXT_TEXT: &str = "AQIDAHg=";
 fn context() -> KeyContext {
     KeyContext {
         namespace: Namespace::new("prod").unwrap(),
-        owner: KeyOwner::Tenant(Tenant::new("alice").unwrap()),
+        purpose: KeyOwner::Tenant(Tenant::new("alice").unwrap()).into(),
         version: 7,
         kek_id: KekId::from_bytes([0xab; 16]),
     }
