@@ -43,7 +43,13 @@ impl Table {
         Backups { point_in_time, backups, exports }
     }
 
-    async fn point_in_time(&self) -> Result<Option<(String, String)>, StoreError> {
+    /// The first and the last moment that the table can be restored to, in RFC 3339; `None` if point-in-time recovery is off.
+    ///
+    /// Rights: `dynamodb:DescribeContinuousBackups`.
+    ///
+    /// # Errors
+    /// [`StoreError`]; DynamoDB Local refuses the question.
+    pub async fn point_in_time(&self) -> Result<Option<(String, String)>, StoreError> {
         let request = self.client.describe_continuous_backups().table_name(&self.name);
         let deadline = self.deadlines.start();
         let answer = ask("DescribeContinuousBackups", self, deadline, || request.clone().send()).await?;

@@ -23,7 +23,7 @@ use tracing::Instrument;
 
 use crate::{
     Table,
-    error::{Cause, StoreError},
+    error::{Cause, ServiceCause, StoreError},
 };
 
 /// How long things may take.
@@ -337,11 +337,12 @@ where
 
 /// The code and message of a service error; its own text is often only "unhandled error".
 pub(crate) fn service_cause<E: ProvideErrorMetadata + Error>(error: &E) -> Cause {
-    match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}").into(),
-        (Some(code), None) => code.to_owned().into(),
-        _ => error.to_string().into(),
-    }
+    let text = match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        _ => error.to_string(),
+    };
+    Box::new(ServiceCause { code: error.code().map(str::to_owned), text })
 }
 
 /// What an error says about whether the request was carried out, and whether to try again.

@@ -7,6 +7,14 @@ use crate::size::MAX_ITEM_SIZE;
 /// What the SDK said, kept as a cause.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
+/// What the service answered, as a cause.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct ServiceCause {
+    pub(crate) code: Option<String>,
+    pub(crate) text: String,
+}
+
 /// Why an operation on the store failed. Conflicts are no errors here but outcomes.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -86,10 +94,30 @@ pub enum StoreError {
     Malformed(#[from] MalformedItem),
 }
 
+impl StoreError {
+    /// The service's code, such as `AccessDeniedException`, if it was answered with one.
+    #[must_use]
+    pub fn service_code(&self) -> Option<&str> {
+        let (Self::Unavailable { source, .. }
+        | Self::OutcomeUnknown { source, .. }
+        | Self::Denied { source, .. }
+        | Self::Refused { source, .. }) = self
+        else {
+            return None;
+        };
+        source.downcast_ref::<ServiceCause>()?.code.as_deref()
+    }
+}
+
 /// For those who learn of one failure together. The cause is kept as its text.
 impl Clone for StoreError {
     fn clone(&self) -> Self {
-        let text = |cause: &Cause| -> Cause { cause.to_string().into() };
+        let text = |cause: &Cause| -> Cause {
+            match cause.downcast_ref::<ServiceCause>() {
+                Some(said) => Box::new(said.clone()),
+                None => cause.to_string().into(),
+            }
+        };
         match self {
             &Self::Unavailable { operation, attempts, ref source } => {
                 Self::Unavailable { operation, attempts, source: text(source) }

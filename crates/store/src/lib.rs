@@ -5,6 +5,7 @@
 //! - [`StoredRecord`], [`Revision`]: a record as it lies there, and the exact state a write expects.
 //! - [`SegmentItem`], [`GroupWrite`]: a segment of the audit log, and a write that is done together with it or not at
 //!   all ([`Store::append_segment`]).
+//! - [`Inspected`], [`Exchange`]: all that there is to know of a table, and of the way to it, for whoever looks after both.
 //! - [`ScannedItem`]: whatever lies in the table, read in parts ([`Store::scan`]).
 //!
 //! It sees ciphertext only: it knows envelopes as bytes with a [`WRITE_ID_LEN`] that identifies them, segments as
@@ -29,7 +30,9 @@ mod calls;
 mod directory;
 mod erasure;
 mod error;
+mod exchange;
 mod group;
+mod inspect;
 mod item;
 mod key_changes;
 mod keys;
@@ -52,7 +55,9 @@ pub use backups::{Backups, TableCopy};
 pub use calls::{Deadline, Deadlines, MAX_REQUESTS_AT_ONCE};
 pub use erasure::{MAX_ERASED_KEYS, Tombstone};
 pub use error::{MalformedItem, StoreError, TableError};
+pub use exchange::{Answer, Exchange, Exchanges};
 pub use group::{Appended, WriteRefusal};
+pub use inspect::Inspected;
 pub use item::{PayloadType, Revision, StoredRecord, SystemAttributes, WRITE_ID_LEN, check_size};
 pub use key_changes::Wrapping;
 pub use keys::{KeyInserted, KeyItem, KeyItems, KeyPartition};

@@ -94,10 +94,7 @@ impl Table {
     /// [`StoreError::TableMissing`] if it is not there, else the [`TableError`] that says what stands against it.
     pub async fn examine(&self, writer_region: Option<&str>) -> Result<Examined, TableError> {
         let table = self.describe_in_full().await?.ok_or_else(|| self.missing())?;
-        if let Some(status @ (TableStatus::Creating | TableStatus::Deleting)) = &table.table_status {
-            let status = status.as_str().to_lowercase();
-            return Err(TableError::NotActive { table: self.name.clone(), status });
-        }
+        self.check_status(&table)?;
         self.check_schema(&table)?;
         self.check_replicas(&table, writer_region)?;
         self.check_time_to_live().await?;
@@ -189,7 +186,7 @@ impl Table {
         })
     }
 
-    async fn describe_in_full(&self) -> Result<Option<TableDescription>, StoreError> {
+    pub(crate) async fn describe_in_full(&self) -> Result<Option<TableDescription>, StoreError> {
         let request = self.client.describe_table().table_name(&self.name);
         let described = call("DescribeTable", self, self.deadlines.start(), || request.clone().send()).await;
         match described.map_err(GaveUp::unavailable)?.answer {
@@ -203,7 +200,17 @@ impl Table {
         StoreError::TableMissing { table: self.name.clone() }
     }
 
-    fn check_schema(&self, table: &TableDescription) -> Result<(), TableError> {
+    pub(crate) fn check_status(&self, table: &TableDescription) -> Result<(), TableError> {
+        match &table.table_status {
+            Some(status @ (TableStatus::Creating | TableStatus::Deleting)) => Err(TableError::NotActive {
+                table: self.name.clone(),
+                status: status.as_str().to_lowercase(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn check_schema(&self, table: &TableDescription) -> Result<(), TableError> {
         let keys: Vec<_> =
             table.key_schema().iter().map(|k| (k.attribute_name(), k.key_type().as_str())).collect();
         let not_strings: Vec<_> = table
@@ -225,13 +232,12 @@ impl Table {
         Err(TableError::Schema { table: self.name.clone(), difference })
     }
 
-    fn check_replicas(
+    pub(crate) fn check_replicas(
         &self,
         table: &TableDescription,
         writer_region: Option<&str>,
     ) -> Result<(), TableError> {
-        let replicas: Vec<String> =
-            table.replicas().iter().filter_map(|replica| replica.region_name().map(str::to_owned)).collect();
+        let replicas = replicas(table);
         let region = self.client.config().region().map_or("unknown", AsRef::as_ref);
         if replicas.is_empty() || writer_region == Some(region) {
             return Ok(());
@@ -244,7 +250,11 @@ impl Table {
         })
     }
 
-    async fn check_time_to_live(&self) -> Result<(), TableError> {
+    /// Looks whether anything in the table is deleted by time to live, which no audit log would see.
+    ///
+    /// # Errors
+    /// [`TableError::TimeToLive`] if so; [`StoreError`] if it could not be asked.
+    pub async fn check_time_to_live(&self) -> Result<(), TableError> {
         let request = self.client.describe_time_to_live().table_name(&self.name);
         let answer =
             ask("DescribeTimeToLive", self, self.deadlines.start(), || request.clone().send()).await?;
@@ -264,7 +274,11 @@ impl Table {
         }
     }
 
-    async fn read_meta(&self) -> Result<Option<Meta>, TableError> {
+    /// What the table says of itself; `None` if it is no store, or not yet.
+    ///
+    /// # Errors
+    /// [`TableError`] if it could not be read, or is of another layout.
+    pub async fn read_meta(&self) -> Result<Option<Meta>, TableError> {
         let item = self.read_item(meta_key(), self.deadlines.start()).await?;
         item.map(|item| Meta::decode(&self.name, &item)).transpose()
     }
@@ -286,7 +300,13 @@ impl Table {
         }
     }
 
-    async fn is_empty(&self) -> Result<bool, StoreError> {
+    /// Whether there is no item in it.
+    ///
+    /// Rights: `dynamodb:Scan`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_empty(&self) -> Result<bool, StoreError> {
         let request = self.client.scan().table_name(&self.name).limit(1).consistent_read(true);
         let answer = ask("Scan", self, self.deadlines.start(), || request.clone().send()).await?;
         Ok(answer.items().is_empty() && answer.last_evaluated_key.is_none())
@@ -324,7 +344,12 @@ impl Table {
     }
 }
 
-fn description(table: &TableDescription) -> Description {
+/// The other Regions that the table is in.
+pub(crate) fn replicas(table: &TableDescription) -> Vec<String> {
+    table.replicas().iter().filter_map(|replica| replica.region_name().map(str::to_owned)).collect()
+}
+
+pub(crate) fn description(table: &TableDescription) -> Description {
     Description {
         arn: table.table_arn().unwrap_or_default().to_owned(),
         table_id: table.table_id().map(str::to_owned),
