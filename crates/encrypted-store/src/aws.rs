@@ -38,7 +38,7 @@ impl Aws {
         AwsKms::connect(&client, config).await.map(Arc::new)
     }
 
-    async fn config(&self) -> &SdkConfig {
+    pub(crate) async fn config(&self) -> &SdkConfig {
         let load = || async {
             let crypto = tls::rustls_provider::CryptoMode::Ring;
             let http = aws_smithy_http_client::Builder::new()

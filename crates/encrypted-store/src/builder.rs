@@ -71,14 +71,14 @@ impl<P: KeyProvider + 'static> From<Arc<P>> for KeySource {
 /// override such as `AWS_ENDPOINT_URL_DYNAMODB`, which alone sends it to DynamoDB Local.
 #[derive(Default)]
 pub struct Builder {
-    table: Option<String>,
+    pub(crate) table: Option<String>,
     namespace: Option<String>,
-    keys: Option<KeySource>,
-    client: Option<Client>,
-    endpoint_url: Option<String>,
-    region: Option<String>,
-    writer_region: Option<String>,
-    deadlines: Deadlines,
+    pub(crate) keys: Option<KeySource>,
+    pub(crate) client: Option<Client>,
+    pub(crate) endpoint_url: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) writer_region: Option<String>,
+    pub(crate) deadlines: Deadlines,
     keyring: KeyringConfig,
     padding: Padding,
     audit: AuditConfig,
@@ -327,7 +327,7 @@ impl Builder {
         Arc::new(Telemetry::new(self.checked_namespace().ok(), self.names))
     }
 
-    fn checked_namespace(&self) -> Result<Namespace, OpenError> {
+    pub(crate) fn checked_namespace(&self) -> Result<Namespace, OpenError> {
         Ok(Namespace::new(self.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE))?)
     }
 

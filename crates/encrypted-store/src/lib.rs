@@ -5,6 +5,7 @@
 //!   records.
 //! - [`Record`]: what a type needs to be stored; [`Entry`]: a record with version, times and attributes.
 //! - [`Put`], [`Delete`]: what a write expects to find.
+//! - [`doctor`]: looks at everything that a store depends on, without opening it.
 //! - [`OpenError`], [`ReadError`], [`WriteError`]: one error type for each kind of operation.
 //!
 //! Each record is sealed before it leaves the process (AES-256-GCM under a fresh key, wrapped by a key of its
@@ -64,6 +65,7 @@ mod builder;
 pub mod checkpoints;
 mod collection;
 mod commit;
+pub mod doctor;
 mod errors;
 pub mod export;
 mod keks;

@@ -180,11 +180,20 @@ impl Key {
 
     /// The provider, if the table depends on its UMK.
     pub(crate) fn checked(self, table: &str, meta: &Meta) -> Result<Arc<dyn KeyProvider>, OpenError> {
+        self.check(table, meta)?;
+        Ok(match self {
+            Self::File(file) => Arc::new(file),
+            Self::Provider(provider) => provider,
+        })
+    }
+
+    /// Whether the table depends on this UMK.
+    pub(crate) fn check(&self, table: &str, meta: &Meta) -> Result<(), OpenError> {
         let (recorded, found) = (UmkId::new(&meta.umk_id), self.provider().umk_id().clone());
         let table = table.to_owned();
         match self {
-            Self::File(file) if recorded == found => Ok(Arc::new(file)),
-            Self::Provider(provider) if provider.accepts(&recorded) => Ok(provider),
+            Self::File(_) if recorded == found => Ok(()),
+            Self::Provider(provider) if provider.accepts(&recorded) => Ok(()),
             Self::File(file) if recorded.is_local() => {
                 Err(OpenError::LocalKeyChanged { table, path: file.path().to_owned(), recorded, found })
             }
