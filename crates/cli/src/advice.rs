@@ -1,5 +1,6 @@
 //! What to do about a failure. The library states the fact; this says the way out.
 
+mod doctor;
 mod keys;
 #[cfg(feature = "aws-kms")]
 mod kms;
@@ -13,6 +14,7 @@ use blue_encrypted_store::{
     table::{StoreError, TableError},
 };
 
+pub(crate) use self::doctor::of_finding;
 use crate::{
     config::{Config, Keys, Set},
     failure::{Failure, KeyLost, Remedy},

@@ -39,10 +39,18 @@ Exit codes:
   11  the table cannot serve as a store: missing, of another schema, not ours
   12  stopped by SIGINT or SIGTERM: what was begun was finished; repeat the command to go on
 
-`bes audit verify`, `report`, `checkpoint` and `watch` have exit codes of their own; see their --help.
+`bes audit verify`, `report`, `checkpoint` and `watch`, and `bes doctor`, have exit codes of their own; see their --help.
 
 Every setting can come from a flag, the environment (BES_*, AWS_*), or a TOML file, in this order; `bes config` \
 shows which.";
+
+const EXAMINED: &str = "\
+Each check is ok, a warning, a failure, or skipped because of one before it.
+
+Exit codes of this command:
+   0  no check is a failure (some may be warnings)
+   1  at least one is
+   2  wrong usage, or settings that are not understood";
 
 /// Client-side encrypted storage in one DynamoDB table.
 #[derive(Debug, Parser)]
@@ -114,6 +122,9 @@ pub(crate) enum Command {
     Keys(Keys),
     /// Make a table that was restored from a backup the store, so that it can be written again
     Adopt(Adopt),
+    /// Examine everything that the store depends on, and say what to do about what is wrong; changes nothing
+    #[command(after_help = EXAMINED)]
+    Doctor,
     /// Wipe a local database (DynamoDB Local only) and begin again with a fresh key
     Reset(Reset),
     /// Show every setting and where it comes from
@@ -139,6 +150,7 @@ impl Command {
             Self::Audit(audit) => audit.name(),
             Self::Keys(keys) => keys.name(),
             Self::Adopt(_) => "adopt",
+            Self::Doctor => "doctor",
             Self::Reset(_) => "reset",
             Self::Config => "config",
             Self::Completions { .. } => "completions",

@@ -147,6 +147,9 @@ pub(crate) enum Failure {
     Sink(#[from] SinkError),
     #[error("the verification did not end within {}", .0)]
     TooSlow(String),
+    /// Each was printed.
+    #[error("{} failed", if *failures == 1 { "1 check".to_owned() } else { format!("{failures} checks") })]
+    Unwell { failures: usize },
     #[error("the alert was not delivered to {to}")]
     Alert { to: String, source: Box<dyn Error + Send + Sync> },
     /// What `OTEL_*` says is no place to export to.
@@ -218,7 +221,7 @@ impl Failure {
             | Self::NotJson { .. }
             | Self::Exporter { .. }
             | Self::Unreadable { .. } => Exit::Usage,
-            Self::Io { .. } | Self::Declined | Self::NotShredded => Exit::Other,
+            Self::Io { .. } | Self::Declined | Self::NotShredded | Self::Unwell { .. } => Exit::Other,
             Self::ClosedPipe => Exit::Ok,
             Self::Open(error) => of_open(error),
             Self::Read(error) => of_read(error),

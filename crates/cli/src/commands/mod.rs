@@ -3,6 +3,7 @@
 mod adopt;
 mod audit;
 pub(crate) mod completions;
+mod doctor;
 mod export;
 mod get;
 mod import;
@@ -31,6 +32,7 @@ pub(crate) async fn run(command: Command, config: &Config, stop: &Stop) -> Resul
         Command::Audit(arguments) => audit::run(arguments, config, stop, &mut output).await,
         Command::Keys(arguments) => keys::run(arguments, config, stop, &mut output).await,
         Command::Adopt(arguments) => adopt::run(&arguments, config, stop, &mut output).await,
+        Command::Doctor => stop.unless_told(doctor::run(config, &mut output)).await,
         Command::Reset(arguments) => reset::run(&arguments, config, stop, &mut output).await,
         Command::Config => settings::run(config, &mut output),
         Command::Completions { shell } => {

@@ -8,6 +8,7 @@ mod adopt;
 mod audit;
 mod bench;
 mod collector;
+mod doctor;
 mod https;
 mod import;
 mod keys;

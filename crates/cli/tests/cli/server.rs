@@ -23,6 +23,8 @@ pub(crate) enum Action {
     Answer(u16, String),
     /// The real server's answer.
     Forward,
+    /// The same with another `Date`, or none.
+    ForwardDated(Option<String>),
     /// None at all.
     Cut,
 }
@@ -103,6 +105,10 @@ fn serve(
                 out.write_all(&forward(&head, &body)?)?;
                 return connection.shutdown(Shutdown::Both);
             }
+            Action::ForwardDated(date) => {
+                out.write_all(&dated(&forward(&head, &body)?, date.as_deref()))?;
+                return connection.shutdown(Shutdown::Both);
+            }
             Action::Cut => return connection.shutdown(Shutdown::Both),
         }
     }
@@ -147,4 +153,14 @@ fn forward(head: &[String], body: &[u8]) -> io::Result<Vec<u8>> {
     let mut answer = Vec::new();
     upstream.read_to_end(&mut answer)?;
     Ok(answer)
+}
+
+/// An answer with this date in place of its own.
+fn dated(answer: &[u8], date: Option<&str>) -> Vec<u8> {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let head = std::str::from_utf8(&answer[..end]).unwrap();
+    let mut lines: Vec<_> =
+        head.lines().filter(|line| !line.to_lowercase().starts_with("date:")).map(str::to_owned).collect();
+    lines.extend(date.map(|date| format!("Date: {date}")));
+    [lines.join("\r\n").as_bytes(), &answer[end..]].concat()
 }
