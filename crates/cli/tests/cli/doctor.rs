@@ -213,6 +213,30 @@ fn a_stopped_endpoint_is_the_one_failure_and_keys_are_tried_all_the_same() {
 }
 
 #[test]
+fn services_that_keep_silent_are_given_up_in_their_time() {
+    let bench = Bench::initialised();
+    let server = Server::start(|_| {
+        std::thread::sleep(std::time::Duration::from_secs(600));
+        Action::Cut
+    });
+    let silent = [
+        ("AWS_ENDPOINT_URL_DYNAMODB", server.url.as_str()),
+        ("AWS_ENDPOINT_URL_KMS", &server.url),
+        ("BES_KEYS", "kms"),
+        ("BES_KMS_KEY", KEY),
+        ("BES_DEADLINE", "2s"),
+        ("BES_ATTEMPT_TIMEOUT", "1s"),
+    ];
+    let examined = examine_with(&bench, &silent);
+    assert_eq!(examined.that_are("failure"), ["endpoint", "keys"]);
+    examined.has("endpoint", "failure", &[&server.url, "does not answer", "deadline has elapsed"]).has(
+        "keys",
+        "failure",
+        &["no key could be generated", "the key service is unavailable"],
+    );
+}
+
+#[test]
 fn something_else_that_answers_is_no_dynamodb() {
     let bench = Bench::initialised();
     let server = Server::start(|_| Action::Answer(404, "<html>not here</html>".to_owned()));

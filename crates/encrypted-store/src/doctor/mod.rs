@@ -78,6 +78,24 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// All of them, in the order in which one depends on another.
+    pub const ALL: [Self; 14] = [
+        Self::Configuration,
+        Self::Region,
+        Self::Credentials,
+        Self::Endpoint,
+        Self::Clock,
+        Self::Table,
+        Self::TimeToLive,
+        Self::Recovery,
+        Self::DeletionProtection,
+        Self::Replicas,
+        Self::Meta,
+        Self::Keys,
+        Self::AuditHead,
+        Self::LastVerification,
+    ];
+
     /// Its name, of lower-case letters and hyphens. It stays.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -309,22 +327,7 @@ impl Examination {
     /// Nothing can be looked at without a name.
     fn unconfigured(mut self, error: OpenError) -> Self {
         self.note(Subject::Configuration, Finding::Misconfigured(error));
-        let others = [
-            Subject::Region,
-            Subject::Credentials,
-            Subject::Endpoint,
-            Subject::Clock,
-            Subject::Table,
-            Subject::TimeToLive,
-            Subject::Recovery,
-            Subject::DeletionProtection,
-            Subject::Replicas,
-            Subject::Meta,
-            Subject::Keys,
-            Subject::AuditHead,
-            Subject::LastVerification,
-        ];
-        for subject in others {
+        for subject in Subject::ALL.into_iter().skip(1) {
             self.note(subject, Finding::Skipped { because: Subject::Configuration });
         }
         self
@@ -340,3 +343,6 @@ impl Examination {
         subjects.iter().find(stands_in_the_way).copied()
     }
 }
+
+#[cfg(test)]
+mod tests;
