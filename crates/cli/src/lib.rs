@@ -111,13 +111,11 @@ fn run(arguments: Arguments, config: &Config, code: impl Fn(&Failure) -> u8) -> 
         telemetry::start(config)?
     };
     let run = telemetry.begin(arguments.command.name());
-    let done = runtime.block_on(
-        async {
-            let stop = Stop::listen()?;
-            commands::run(arguments.command, config, &stop).await
-        }
-        .instrument(run.span()),
-    );
+    let commanded = async {
+        let stop = Stop::listen()?;
+        commands::run(arguments.command, config, &stop).await
+    };
+    let done = runtime.block_on(commanded.instrument(run.span()));
     // However it ended: what is not delivered yet needs the runtime still.
     run.end(done.as_ref().err().map_or(Exit::Ok as u8, code));
     telemetry.end();

@@ -168,7 +168,7 @@ async fn refused_by_kms(sandbox: &Sandbox) {
     let provider = sandbox.provider();
     let context = KeyContext {
         namespace: Namespace::new("default").unwrap(),
-        owner: KeyOwner::Audit,
+        purpose: KeyOwner::Audit.into(),
         version: 1,
         kek_id: KekId::generate().unwrap(),
     };

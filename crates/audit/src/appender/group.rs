@@ -55,6 +55,7 @@ impl<L: SegmentLog> Group<L> {
     }
 
     /// Takes a submission in, or gives it back. The first is always taken.
+    #[expect(clippy::result_large_err, reason = "what is not taken in is given back, and goes no further")]
     pub(super) fn admit(&mut self, submission: Submission<L>) -> Result<(), (Submission<L>, NotAdmitted)> {
         let events_len = self.events_len + submission.events_len;
         let write_len = submission.write.as_ref().map_or(0, JoinedWrite::size);

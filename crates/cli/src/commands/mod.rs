@@ -21,19 +21,20 @@ use crate::{cli::Command, config::Config, failure::Failure, output::Output, stop
 /// Does what was typed, as far as it is not told to stop.
 pub(crate) async fn run(command: Command, config: &Config, stop: &Stop) -> Result<(), Failure> {
     let mut output = Output::new(config);
+    // Each on the heap: one future of them all would be nested more deeply than the compiler follows.
     match command {
-        Command::Init => init::run(config, stop, &mut output).await,
-        Command::Put(arguments) => put::run(arguments, config, stop, &mut output).await,
-        Command::Get(arguments) => get::run(&arguments, config, stop, &mut output).await,
-        Command::Ls(arguments) => ls::run(&arguments, config, stop, &mut output).await,
-        Command::Rm(arguments) => rm::run(&arguments, config, stop, &mut output).await,
-        Command::Import(arguments) => import::run(&arguments, config, stop, &mut output).await,
-        Command::Export(arguments) => export::run(&arguments, config, stop, &mut output).await,
-        Command::Audit(arguments) => audit::run(arguments, config, stop, &mut output).await,
-        Command::Keys(arguments) => keys::run(arguments, config, stop, &mut output).await,
-        Command::Adopt(arguments) => adopt::run(&arguments, config, stop, &mut output).await,
-        Command::Doctor => stop.unless_told(doctor::run(config, &mut output)).await,
-        Command::Reset(arguments) => reset::run(&arguments, config, stop, &mut output).await,
+        Command::Init => Box::pin(init::run(config, stop, &mut output)).await,
+        Command::Put(arguments) => Box::pin(put::run(arguments, config, stop, &mut output)).await,
+        Command::Get(arguments) => Box::pin(get::run(&arguments, config, stop, &mut output)).await,
+        Command::Ls(arguments) => Box::pin(ls::run(&arguments, config, stop, &mut output)).await,
+        Command::Rm(arguments) => Box::pin(rm::run(&arguments, config, stop, &mut output)).await,
+        Command::Import(arguments) => Box::pin(import::run(&arguments, config, stop, &mut output)).await,
+        Command::Export(arguments) => Box::pin(export::run(&arguments, config, stop, &mut output)).await,
+        Command::Audit(arguments) => Box::pin(audit::run(arguments, config, stop, &mut output)).await,
+        Command::Keys(arguments) => Box::pin(keys::run(arguments, config, stop, &mut output)).await,
+        Command::Adopt(arguments) => Box::pin(adopt::run(&arguments, config, stop, &mut output)).await,
+        Command::Doctor => Box::pin(stop.unless_told(doctor::run(config, &mut output))).await,
+        Command::Reset(arguments) => Box::pin(reset::run(&arguments, config, stop, &mut output)).await,
         Command::Config => settings::run(config, &mut output),
         Command::Completions { shell } => {
             completions::run(shell);

@@ -94,7 +94,7 @@ impl Wanted {
         let attributes = variable("OTEL_RESOURCE_ATTRIBUTES")?.unwrap_or_default();
         let named = variable("OTEL_SERVICE_NAME")?.is_some()
             || attributes.split(',').any(|pair| pair.trim_start().starts_with("service.name="));
-        let export = |signal| export(&variable, signal);
+        let export = |signal| export(variable, signal);
         Ok(Self { traces: export(Signal::Traces)?, metrics: export(Signal::Metrics)?, named })
     }
 }

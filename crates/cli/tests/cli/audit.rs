@@ -322,7 +322,11 @@ fn a_watch_alerts_command_and_webhook_with_the_report() {
     assert!(bodies.lock().unwrap().is_empty() && fs::metadata(&out).is_err(), "nothing to tell");
 
     tamper(&bench);
-    bench.run_with(&alerts, &[&watch[..], &["-v"]].concat()).exited(1).said("ERROR bes::audit");
+    let logged = bench.run_with(&alerts, &[&watch[..], &["-v"]].concat()).exited(1);
+    assert!(
+        logged.stderr.lines().any(|line| line.contains("ERROR") && line.contains("bes::audit: ")),
+        "{logged:?}"
+    );
     let report: Value = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
     assert_eq!((&report["verdict"], &report["totals"]["findings"]), (&json!("tampered"), &json!(1)));
     let posted: Vec<Value> =

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     bench::{Bench, Ran, run},
-    collector::Collector,
+    collector::{Collector, Span},
 };
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -44,13 +44,14 @@ fn one_operation_has_the_same_ids_in_trace_log_and_audit_event() {
     assert_eq!((put.trace_id.as_str(), &put.parent), (TRACE, &whole.span_id));
     assert_eq!(put.attribute("bes.outcome").as_deref(), Some("success"));
     assert_eq!(whole.attribute("process.exit.code").as_deref(), Some("0"));
-    let append = collector
-        .spans()
-        .into_iter()
-        .find(|span| span.parent == put.span_id && span.name == "bes.audit.append");
-    let append = append.expect("the transaction belongs to the put that waits for it");
-    let below: Vec<_> = collector.spans().into_iter().filter(|span| span.parent == append.span_id).collect();
-    assert!(below.iter().any(|span| span.name == "DynamoDB.TransactWriteItems"), "{below:?}");
+    let spans = collector.spans();
+    let below = |parent: &Span| spans.iter().filter(|span| span.parent == parent.span_id).collect::<Vec<_>>();
+    let appends = below(&put).into_iter().filter(|span| span.name == "bes.audit.append");
+    let mut requests = appends.flat_map(below);
+    assert!(
+        requests.any(|request| request.name == "DynamoDB.TransactWriteItems"),
+        "the transaction belongs to the put that waits for it: {spans:#?}"
+    );
 
     let event = event(&bench, "encrypt");
     assert_eq!((&event["trace_id"], &event["span_id"]), (&json!(TRACE), &json!(put.span_id)));

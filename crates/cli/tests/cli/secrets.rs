@@ -145,7 +145,7 @@ fn no_key_and_no_content_is_in_any_log_trace_metric_output_or_error() {
     let secrets = secrets(&bench);
     damage(&bench);
     seen.run(&bench, &everything, &["get", "alice/inbox/note/1"]).exited(5);
-    seen.run(&bench, &everything, &["audit", "verify", "--deep", "--patience", "1ms"]).exited(0);
+    seen.run(&bench, &everything, &["audit", "verify", "--deep", "--patience", "1ms"]).exited(1);
     seen.run(&bench, &everything, &["rm", "alice/inbox/note/1"]).succeeded();
     if bench.key_file().exists() {
         bench.replace_key_file();
@@ -221,7 +221,7 @@ fn keks(bench: &Bench, items: &[Item]) -> Keks {
         let id: [u8; 16] = bytes(item, "kek_id").try_into().unwrap();
         let version = text(item, "sk").parse().unwrap();
         let namespace = Namespace::new("default").unwrap();
-        let context = KeyContext { namespace, owner, version, kek_id: KekId::from_bytes(id) };
+        let context = KeyContext { namespace, purpose: owner.into(), version, kek_id: KekId::from_bytes(id) };
         let wrapped = WrappedKek::new(UmkId::new(text(item, "umk_id")), bytes(item, "wrapped_kek"));
         let kek = aside(async || *provider.unwrap_kek(&wrapped, &context).await.unwrap().expose());
         found.push((format!("{pk} {version}"), bytes(item, "wrapped_kek"), (id, kek)));
