@@ -30,7 +30,7 @@ pub(crate) enum Attempt {
     Checkpoints(OnCheckpoints),
 }
 
-const ON_TABLE: [(&str, OnTable); 40] = [
+const ON_TABLE: [(&str, OnTable); 41] = [
     ("a bit of the events flipped", fields::bit_flipped),
     ("the mac edited", fields::mac),
     ("the count edited", fields::count),
@@ -66,6 +66,7 @@ const ON_TABLE: [(&str, OnTable); 40] = [
     ("a record rolled back and written over", records::rolled_back_and_written_over),
     ("a record deleted", records::deleted),
     ("a deleted record restored", records::restored),
+    ("a deleted record restored and written over", records::restored_and_written_over),
     ("a bit of a record flipped", records::bit_flipped),
     ("a record planted at another address", records::planted),
     ("a record of another store planted", records::planted_from_another_store),

@@ -38,8 +38,21 @@ pub(crate) fn rolled_back(good: &Good, rng: &mut Rng) -> Edit {
 /// event.
 pub(crate) fn rolled_back_and_written_over(good: &Good, rng: &mut Rng) -> Edit {
     let stale = one(rng, good.stale.iter());
-    let (name, mut record) = (good.name(stale), good.items[&place(stale)].clone());
-    let (from, to) = (version(stale), version(&record) + rng.u64(0..3));
+    let now = &good.items[&place(stale)];
+    let to = version(now) + rng.u64(0..3);
+    written_over(good, rng, stale, to, Class::StaleRecord)
+}
+
+/// Restored after its deletion, and then written by honest writers.
+pub(crate) fn restored_and_written_over(good: &Good, rng: &mut Rng) -> Edit {
+    let deleted = one(rng, good.deleted.iter());
+    let to = version(deleted) + rng.u64(1..4);
+    written_over(good, rng, deleted, to, Class::RestoredRecord)
+}
+
+/// From this state on, up to a version.
+fn written_over(good: &Good, rng: &mut Rng, state: &Item, to: u64, class: Class) -> Edit {
+    let (name, mut record, from) = (good.name(state), state.clone(), version(state));
     let mut envelope = record["_e"].as_b().unwrap().as_ref().to_vec();
     let last = envelope.len() - 1;
     // By one write or by several, all of them through one chain.
@@ -61,10 +74,7 @@ pub(crate) fn rolled_back_and_written_over(good: &Good, rng: &mut Rng) -> Edit {
     }
     record.insert("_v".to_owned(), n(to));
     record.insert("_e".to_owned(), b(envelope));
-    Edit::deep()
-        .put(record)
-        .put_segment(&good.sealed(&events))
-        .sees(Expected::about(Class::StaleRecord, name))
+    Edit::deep().put(record).put_segment(&good.sealed(&events)).sees(Expected::about(class, name))
 }
 
 pub(crate) fn deleted(good: &Good, rng: &mut Rng) -> Edit {

@@ -6,7 +6,8 @@
 //!
 //! Each version is written once and followed once, but for the last. A record that was rolled back and then written by an
 //! honest writer has a version that was written twice, whether or not somebody wrote on: the sum of both stays uneven for
-//! good, in whatever order the events come.
+//! good, in whatever order the events come. One that was restored after its deletion, and then written, has a version that was
+//! deleted and followed.
 
 use std::collections::HashMap;
 
@@ -17,12 +18,19 @@ use crate::{Class, CryptoAuditEvent, CryptoOp, Outcome};
 /// The name of a record, shortened to 16 bytes of its SHA-256.
 type Name = [u8; 16];
 
-/// What the events of a log come to for each record: about 100 bytes of memory for each that they name.
+/// What the events of a log come to for each record: about 100 bytes of memory for each that they name, and 8 for each
+/// deletion.
 #[derive(Debug, Default)]
-pub struct RecordLedger(HashMap<Name, Versions>);
+pub struct RecordLedger(HashMap<Name, History>);
 
-/// The versions of one record that were not written as often as they were followed.
-type Versions = Vec<Version>;
+/// What the events of one record come to.
+#[derive(Debug, Default)]
+struct History {
+    /// The versions that were not written as often as they were followed.
+    versions: Vec<Version>,
+    /// The versions that were deleted.
+    deleted: Vec<u64>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Version {
@@ -54,19 +62,20 @@ impl RecordLedger {
         let name = || name(&details.resource);
         match (details.operation, details.content_digest) {
             (CryptoOp::Encrypt, Some(digest)) => {
-                let versions = self.0.entry(name()).or_default();
-                change(versions, details.version, |version| version.was_written(digest));
+                let history = self.0.entry(name()).or_default();
+                history.change(details.version, |version| version.was_written(digest));
                 if let Some(before) = details.version.checked_sub(1) {
-                    change(versions, before, Version::was_followed);
+                    history.change(before, Version::was_followed);
                 }
             }
             // What was deleted had no version that could be read: whatever was there is gone.
             (CryptoOp::Delete, _) if details.version == 0 => {
-                self.0.entry(name()).or_default().retain(|version| !version.is_last());
+                self.0.entry(name()).or_default().versions.retain(|version| !version.is_last());
             }
             (CryptoOp::Delete, _) => {
-                let versions = self.0.entry(name()).or_default();
-                change(versions, details.version, Version::was_followed);
+                let history = self.0.entry(name()).or_default();
+                history.change(details.version, Version::was_followed);
+                history.deleted.push(details.version);
             }
             _ => {}
         }
@@ -76,11 +85,14 @@ impl RecordLedger {
     /// says.
     #[must_use]
     pub fn judge(&self, resource: &str, stored: Option<RecordState>) -> Option<Class> {
-        let versions = self.0.get(&name(resource));
-        let last: Vec<Version> = versions.into_iter().flatten().filter(|v| v.is_last()).copied().collect();
+        let history = self.0.get(&name(resource));
+        let last: Vec<Version> = history.into_iter().flat_map(History::last).copied().collect();
         // It was rolled back before it was written again, whatever became of it since.
         if last.iter().any(|version| version.times > 1) {
             return Some(Class::StaleRecord);
+        }
+        if history.is_some_and(History::goes_on_after_deletion) {
+            return Some(Class::RestoredRecord);
         }
         let Some(stored) = stored else {
             return (!last.is_empty()).then_some(Class::UnloggedDelete);
@@ -90,7 +102,7 @@ impl RecordLedger {
             Some(version) if version.written != stored.content_digest => Some(Class::Altered),
             Some(_) if last.len() == 1 => None,
             Some(_) => Some(Class::StaleRecord),
-            None if versions.is_none() => Some(Class::UnloggedRecord),
+            None if history.is_none() => Some(Class::UnloggedRecord),
             None if last.is_empty() => Some(Class::RestoredRecord),
             None if last.iter().any(|version| version.number > stored.version) => Some(Class::StaleRecord),
             None => Some(Class::UnloggedRecord),
@@ -100,21 +112,47 @@ impl RecordLedger {
     /// Whether a record should lie in the table.
     #[must_use]
     pub fn expects(&self, resource: &str) -> bool {
-        self.0.get(&name(resource)).is_some_and(|versions| versions.iter().any(Version::is_last))
+        self.0.get(&name(resource)).is_some_and(|history| history.last().next().is_some())
     }
 
     /// The versions of a record that were written, and of which no event tells that they were followed or deleted: one, if
     /// all is well and the record is there.
     #[must_use]
     pub fn open(&self, resource: &str) -> Vec<u64> {
-        let versions = self.0.get(&name(resource)).into_iter().flatten();
-        versions.filter(|version| version.is_last()).map(|version| version.number).collect()
+        let history = self.0.get(&name(resource)).into_iter();
+        history.flat_map(History::last).map(|version| version.number).collect()
     }
 
     /// How many records should lie in the table.
     #[must_use]
     pub fn expected(&self) -> usize {
-        self.0.values().filter(|versions| versions.iter().any(Version::is_last)).count()
+        self.0.values().filter(|history| history.last().next().is_some()).count()
+    }
+}
+
+impl History {
+    /// What was written and not followed.
+    fn last(&self) -> impl Iterator<Item = &Version> {
+        self.versions.iter().filter(|version| version.is_last())
+    }
+
+    /// Whether a version was deleted, and the next one written. (One that is made anew gets its version from the clock.)
+    fn goes_on_after_deletion(&self) -> bool {
+        let mut followed_twice = self.versions.iter().filter(|version| version.open < 0);
+        followed_twice.any(|version| self.deleted.contains(&version.number))
+    }
+
+    /// Changes what is known of a version, and forgets it once it was written as often as it was followed.
+    fn change(&mut self, number: u64, edit: impl FnOnce(&mut Version)) {
+        let versions = &mut self.versions;
+        let index = versions.iter().position(|version| version.number == number).unwrap_or_else(|| {
+            versions.push(Version { number, written: None, times: 0, open: 0 });
+            versions.len() - 1
+        });
+        edit(&mut versions[index]);
+        if versions[index].open == 0 {
+            versions.swap_remove(index);
+        }
     }
 }
 
@@ -131,18 +169,6 @@ impl Version {
 
     fn was_followed(&mut self) {
         self.open -= 1;
-    }
-}
-
-/// Changes what is known of a version, and forgets it once it was written as often as it was followed.
-fn change(versions: &mut Versions, number: u64, edit: impl FnOnce(&mut Version)) {
-    let index = versions.iter().position(|version| version.number == number).unwrap_or_else(|| {
-        versions.push(Version { number, written: None, times: 0, open: 0 });
-        versions.len() - 1
-    });
-    edit(&mut versions[index]);
-    if versions[index].open == 0 {
-        versions.swap_remove(index);
     }
 }
 
@@ -261,6 +287,17 @@ mod tests {
         }
         let ledger = ledger(&[first, vec![rewritten(109)]].concat());
         assert_eq!(ledger.judge("r", now(109)), Some(Class::StaleRecord));
+    }
+
+    #[test]
+    fn a_restored_record_that_was_written_again_is_seen_in_any_order() {
+        let mut events = vec![written(100), written(101), deleted(101), written(102), written(103)];
+        for _ in 0..100 {
+            assert_eq!(ledger(&events).judge("r", stored(103)), Some(Class::RestoredRecord));
+            fastrand::shuffle(&mut events);
+        }
+        let anew = [written(100), written(101), deleted(101), written(900), written(901)];
+        assert_eq!(ledger(&anew).judge("r", stored(901)), None);
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl AuditLog {
     /// event of its making. What differs is looked at again, record and log both, before it is reported, so writers may
     /// go on meanwhile; and what no event tells of, until the log's patience ends ([`Self::patience`]).
     ///
-    /// It needs about 100 bytes of memory for each record that the log names. Events that were lost because writes were
+    /// It needs about 100 bytes of memory for each record that the log names, and 8 for each deletion. Events that were lost because writes were
     /// recorded buffered when a process crashed show up as records that no event tells of.
     ///
     /// # Errors
@@ -469,7 +469,9 @@ fn describe(class: Class, stored: Option<RecordState>) -> String {
     let version = stored.map_or(0, |stored| stored.version);
     match class {
         Class::Altered => format!("version {version} has another content than its event says"),
-        Class::StaleRecord => format!("version {version} lies there, and a later one was written"),
+        Class::StaleRecord => format!(
+            "version {version} lies there, and a later one was written, or another of the same number"
+        ),
         Class::RestoredRecord => format!("version {version} lies there, and the record was deleted"),
         Class::UnloggedDelete => "it is gone, and no event tells of its deletion".to_owned(),
         _ => format!("version {version} lies there, and no event tells of it"),
