@@ -1,17 +1,16 @@
 //! `bes doctor`: each finding is right, named and actionable, and changes nothing.
 
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path};
+mod keys;
+mod table;
 
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-    TimeToLiveSpecification,
-};
-use blue_testkit::Kms;
+use std::{collections::BTreeMap, fs, path::Path};
+
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime, macros::format_description};
 
 use crate::{
-    bench::{Bench, Ran, run, text, write_private},
+    bench::{Bench, Ran, run, text},
     server::{Action, Server},
 };
 
@@ -112,21 +111,16 @@ fn verified() -> (Bench, String) {
     (bench, file)
 }
 
-fn create(bench: &Bench, keys: &[(&str, KeyType)]) {
-    bench.with_client(async |client, table| {
-        let mut request = client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
-        for (name, kind) in keys {
-            let key =
-                KeySchemaElement::builder().attribute_name(*name).key_type(kind.clone()).build().unwrap();
-            let attribute = AttributeDefinition::builder()
-                .attribute_name(*name)
-                .attribute_type(ScalarAttributeType::S)
-                .build()
-                .unwrap();
-            request = request.key_schema(key).attribute_definitions(attribute);
-        }
-        request.send().await.unwrap();
-    });
+/// A KMS key that nobody has.
+const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+/// AWS's own words.
+fn not_authorized(action: &str, resource: &str) -> Action {
+    let message = format!(
+        "User: arn:aws:sts::111122223333:assumed-role/notes/i is not authorized to perform: {action} on resource: {resource} \
+         because no identity-based policy allows the {action} action"
+    );
+    Action::Answer(400, json!({ "__type": "AccessDeniedException", "message": message }).to_string())
 }
 
 #[test]
@@ -295,160 +289,6 @@ fn with_nothing_at_all_it_says_what_is_missing_and_makes_nothing() {
 }
 
 #[test]
-fn a_missing_table_leads_to_init_and_is_not_made() {
-    let bench = Bench::with_key_file();
-    let examined = examine_with(&bench, &[]);
-    assert_eq!(examined.that_are("failure"), ["table"]);
-    examined.has("table", "failure", &["there is no table", "create it with `bes init`"]).has(
-        "keys",
-        "warning",
-        &["yet, and nothing that needs it", "bes init"],
-    );
-    let tables = bench.with_client(async |client, table| {
-        client.describe_table().table_name(table).send().await.map(drop).map_err(|error| error.to_string())
-    });
-    assert!(tables.is_err(), "nothing was made");
-
-    create(&bench, &[("pk", KeyType::Hash), ("sk", KeyType::Range)]);
-    let examined = examine(&bench, &[]);
-    assert_eq!(examined.that_are("failure"), [""; 0]);
-    examined.has("meta", "warning", &["the table is empty, and not a store yet", "bes init"]);
-}
-
-#[test]
-fn a_foreign_table_is_told_by_what_is_foreign_about_it() {
-    let bench = Bench::with_key_file();
-    create(&bench, &[("id", KeyType::Hash)]);
-    let examined = examine_with(&bench, &[]);
-    examined.has("table", "failure", &["its keys are id (HASH), not pk (HASH), sk (RANGE)", "--table"]).has(
-        "meta",
-        "skipped",
-        &["because of table"],
-    );
-
-    let bench = Bench::with_key_file();
-    create(&bench, &[("pk", KeyType::Hash), ("sk", KeyType::Range)]);
-    let theirs = [("pk", "x"), ("sk", "y")];
-    bench.put_item(theirs.map(|(name, text)| (name.to_owned(), AttributeValue::S(text.to_owned()))).into());
-    let examined = examine(&bench, &[]);
-    assert_eq!(examined.that_are("failure"), ["meta"]);
-    examined.has("meta", "failure", &["is not empty and is no store", "--table"]);
-
-    let bench = Bench::initialised();
-    let examined = examine(&bench, &[("BES_NAMESPACE", "other")]);
-    assert_eq!(examined.that_are("failure"), ["meta"]);
-    examined.has("meta", "failure", &["holds the namespace default, not other", "use --namespace default"]);
-
-    let mut meta = bench.meta();
-    meta.insert("schema".to_owned(), AttributeValue::N("2".to_owned()));
-    bench.put_item(meta);
-    examine(&bench, &[]).has("meta", "failure", &["has layout 2", "use the version of bes"]);
-    let mut meta = bench.meta();
-    meta.insert("schema".to_owned(), AttributeValue::S("\u{1b}[2J".to_owned()));
-    bench.put_item(meta);
-    examine(&bench, &[]).has("meta", "failure", &["is malformed", "find out who wrote it"]);
-}
-
-#[test]
-fn a_key_file_that_is_another_missing_open_or_damaged_is_told_apart() {
-    let bench = Bench::with_key_file();
-    bench.run(&["init"]).succeeded();
-    let umk_id = text(&bench.meta(), "umk_id");
-    let key = fs::read_to_string(bench.key_file()).unwrap();
-
-    bench.replace_key_file();
-    let examined = examine(&bench, &[]);
-    assert_eq!(examined.that_are("failure"), ["meta"]);
-    let back = format!("put the key file of {umk_id} back at {}", bench.key_file().display());
-    examined
-        .has(
-            "meta",
-            "failure",
-            &[&format!("was encrypted under {umk_id}, but the key file"), &back, "bes reset"],
-        )
-        .has("keys", "ok", &[]);
-
-    fs::remove_file(bench.key_file()).unwrap();
-    let examined = examine(&bench, &[]);
-    assert_eq!(examined.that_are("failure"), ["keys"]);
-    examined.has("keys", "failure", &["and there is no key file", &back]).has(
-        "meta",
-        "ok",
-        &[&umk_id, "not at hand"],
-    );
-
-    write_private(&bench.key_file(), &key);
-    fs::set_permissions(bench.key_file(), fs::Permissions::from_mode(0o640)).unwrap();
-    examine(&bench, &[]).has("keys", "failure", &["is open to other users (mode 0640)", "chmod 600"]);
-
-    write_private(&bench.key_file(), "BES-UMK-1:1234\n");
-    let examined =
-        examine(&bench, &[]).has("keys", "failure", &["is no key file", "put the right key file back"]);
-    assert!(!json!(examined.0).to_string().contains("1234\\n"));
-
-    write_private(&bench.key_file(), &key);
-    assert_eq!(examine(&bench, &[]).that_are("failure"), [""; 0]);
-}
-
-#[test]
-fn a_table_that_deletes_by_itself_is_a_failure() {
-    let bench = Bench::initialised();
-    bench.with_client(async |client, table| {
-        let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name("gone_at").build().unwrap();
-        client.update_time_to_live().table_name(table).time_to_live_specification(ttl).send().await.unwrap();
-    });
-    let examined = examine(&bench, &[]);
-    assert_eq!(examined.that_are("failure"), ["time-to-live"]);
-    examined.has("time-to-live", "failure", &["on the attribute gone_at", "switch time to live off"]);
-}
-
-/// A KMS key that nobody has.
-const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
-
-/// AWS's own words.
-fn not_authorized(action: &str, resource: &str) -> Action {
-    let message = format!(
-        "User: arn:aws:sts::111122223333:assumed-role/notes/i is not authorized to perform: {action} on resource: {resource} \
-         because no identity-based policy allows the {action} action"
-    );
-    Action::Answer(400, json!({ "__type": "AccessDeniedException", "message": message }).to_string())
-}
-
-#[test]
-fn a_kms_key_that_is_denied_is_named_with_the_right_and_the_purpose() {
-    let bench = Bench::initialised();
-    let server = Server::start(|request| {
-        assert!(request.body.contains(r#""bes:purpose":"doctor""#), "{}", request.body);
-        not_authorized(&format!("kms:{}", request.operation), KEY)
-    });
-    let in_kms = [("BES_KEYS", "kms"), ("BES_KMS_KEY", KEY), ("AWS_ENDPOINT_URL_KMS", server.url.as_str())];
-    let examined = examine(&bench, &in_kms);
-    examined
-        .has(
-            "keys",
-            "failure",
-            &["no key could be generated", "AccessDeniedException", "not authorized to perform"],
-        )
-        .has("keys", "failure", &[&format!("allow kms:GenerateDataKey on {KEY}"), "bes:purpose = doctor"]);
-    assert_eq!(server.operations(), ["GenerateDataKey"]);
-}
-
-#[test]
-fn a_kms_key_is_tried_in_a_purpose_of_its_own_and_the_log_tells_nothing_of_it() {
-    let bench = Bench::initialised();
-    let key = crate::bench::aside(async || Kms::shared().create_key().await.unwrap());
-    let mut in_kms = vec![("BES_KEYS", "kms"), ("BES_KMS_KEY", key.as_str())];
-    let variables = Kms::shared().variables();
-    in_kms.extend(variables.iter().map(|(name, value)| (*name, value.as_str())));
-    // Of another provider or key than the table's, it is the table that does not fit.
-    examine(&bench, &in_kms).has("keys", "ok", &[&key]).has(
-        "meta",
-        "failure",
-        &["was encrypted under", "help"],
-    );
-}
-
-#[test]
 fn a_clock_that_is_wrong_is_told_by_how_much() {
     let http = format_description!(
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
@@ -494,81 +334,4 @@ fn a_log_that_is_behind_its_checkpoint_or_another_is_a_failure() {
     examine(&bench, &with_file).has("audit-head", "failure", &["of the chain main", "written anew"]);
     bench.put_item(last);
     assert_eq!(examine(&bench, &with_file).that_are("ok"), CHECKS);
-}
-
-/// A table of AWS as it is described, with `more` in its description.
-fn account(
-    bench: &Bench,
-    more: Value,
-    act: impl Fn(&str) -> Option<Action> + Send + Sync + 'static,
-) -> Server {
-    let arn = format!("arn:aws:dynamodb:eu-west-1:111122223333:table/{}", bench.table);
-    let mut table = json!({
-        "TableName": bench.table, "TableStatus": "ACTIVE", "TableArn": arn,
-        "TableId": "7c9e6679-7425-40de-944b-e07fc1f90ae7", "DeletionProtectionEnabled": false,
-        "AttributeDefinitions": [
-            { "AttributeName": "pk", "AttributeType": "S" }, { "AttributeName": "sk", "AttributeType": "S" },
-        ],
-        "KeySchema": [{ "AttributeName": "pk", "KeyType": "HASH" }, { "AttributeName": "sk", "KeyType": "RANGE" }],
-    });
-    table.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let described = json!({ "Table": table }).to_string();
-    Server::start(move |request| {
-        if let Some(action) = act(&request.operation) {
-            return action;
-        }
-        match request.operation.as_str() {
-            "DescribeTable" => Action::Answer(200, described.clone()),
-            "DescribeContinuousBackups" => {
-                let off = json!({ "ContinuousBackupsDescription": {
-                    "ContinuousBackupsStatus": "ENABLED",
-                    "PointInTimeRecoveryDescription": { "PointInTimeRecoveryStatus": "DISABLED" },
-                }});
-                Action::Answer(200, off.to_string())
-            }
-            "DescribeTimeToLive" | "GetItem" | "Query" => Action::Forward,
-            other => panic!("{other} was not expected"),
-        }
-    })
-}
-
-#[test]
-fn of_a_table_of_aws_what_should_be_on_and_what_is_denied_is_said_with_its_command_or_right() {
-    let bench = Bench::initialised();
-    let server = account(&bench, json!({}), |_| None);
-    let examined = examine(&bench, &[("AWS_ENDPOINT_URL_DYNAMODB", &server.url)]);
-    examined
-        .has(
-            "point-in-time-recovery",
-            "warning",
-            &["off", "aws dynamodb update-continuous-backups --table-name"],
-        )
-        .has("deletion-protection", "warning", &["off", "--deletion-protection-enabled"])
-        .has("replicas", "ok", &["none"])
-        // DynamoDB Local gives no id, so that META has none.
-        .has("meta", "failure", &["it was restored or copied", "bes adopt"]);
-
-    let all_on = json!({
-        "DeletionProtectionEnabled": true, "TableId": null,
-        "Replicas": [{ "RegionName": "eu-central-1", "ReplicaStatus": "ACTIVE" }],
-    });
-    let denied = |operation: &str| {
-        let is_denied = operation == "DescribeContinuousBackups";
-        is_denied.then(|| not_authorized("dynamodb:DescribeContinuousBackups", "arn:aws:dynamodb:…"))
-    };
-    let server = account(&bench, all_on, denied);
-    let examined = examine(&bench, &[("AWS_ENDPOINT_URL_DYNAMODB", &server.url)]);
-    assert_eq!(examined.that_are("failure"), ["replicas"]);
-    examined
-        .has("deletion-protection", "ok", &["on"])
-        .has("point-in-time-recovery", "warning", &["not known", "allow dynamodb:DescribeContinuousBackups"])
-        .has("replicas", "failure", &["has replicas in eu-central-1", "writer_region"]);
-
-    let denied = |operation: &str| {
-        (operation == "DescribeTable").then(|| not_authorized("dynamodb:DescribeTable", "arn:aws:dynamodb:…"))
-    };
-    let server = account(&bench, json!({}), denied);
-    let examined = examine_with(&bench, &[("AWS_ENDPOINT_URL_DYNAMODB", &server.url)]);
-    assert_eq!(examined.that_are("failure"), ["table"]);
-    examined.has("table", "failure", &["denied DescribeTable", "allow dynamodb:DescribeTable"]);
 }
