@@ -2,7 +2,7 @@
 
 use blue_encrypted_store::{
     LocalFileError, OpenError,
-    doctor::{Check, Examination, Finding, Status, Subject},
+    doctor::{Check, Examination, Finding, Origin, Status, Subject},
     keys::UmkId,
     table::{StoreError, TableError},
 };
@@ -27,6 +27,9 @@ pub(crate) fn of_finding(check: &Check, all: &Examination, config: &Config) -> V
         ],
         Finding::NoCredentials { .. } => vec![CREDENTIALS.to_owned(), LOCAL_CREDENTIALS.to_owned()],
         Finding::CredentialsRefused { error, .. } => of_refusal(error.service_code(), all),
+        Finding::Unreachable { url: Some((url, Origin::Profile)), .. } => vec![format!(
+            "start what should listen at {url}, or take endpoint_url out of the profile to reach AWS"
+        )],
         Finding::Unreachable { .. } => vec![unreachable(config)],
         Finding::NotDynamoDb { .. } => {
             vec!["name the endpoint of a DynamoDB with --endpoint-url or AWS_ENDPOINT_URL_DYNAMODB".to_owned()]

@@ -207,6 +207,27 @@ fn a_stopped_endpoint_is_the_one_failure_and_keys_are_tried_all_the_same() {
 }
 
 #[test]
+fn what_a_profile_says_is_told_as_the_profiles() {
+    let bench = Bench::with_key_file();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let profile = format!(
+        "[profile mine]\nregion = eu-west-3\nendpoint_url = http://{nobody}\n\
+         aws_access_key_id = AKIDOFNOBODY4711\naws_secret_access_key = secretofnobody0815\n"
+    );
+    bench.write(".aws/config", &profile);
+    let mut command = bench.command(&["doctor", "--output", "json"]);
+    for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_DYNAMODB"] {
+        command.env_remove(name);
+    }
+    command.env("AWS_PROFILE", "mine");
+    let by = "from a profile of the AWS configuration";
+    Examined::of(&run(command, ""))
+        .has("region", "ok", &["eu-west-3", by])
+        .has("credentials", "ok", &["ends in …4711", by])
+        .has("endpoint", "failure", &[&nobody.to_string(), by, "take endpoint_url out of the profile"]);
+}
+
+#[test]
 fn services_that_keep_silent_are_given_up_in_their_time() {
     let bench = Bench::initialised();
     let server = Server::start(|_| {
