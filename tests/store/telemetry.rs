@@ -106,6 +106,8 @@ async fn an_event_has_the_ids_of_its_operation_in_the_trace_of_the_current_span(
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+    // With one alone, tracing asks the thread that comes to a span first whether anybody listens, and believes it for good.
+    let _another = tracing::Dispatch::new(tracing_subscriber::registry());
     let sandbox = Sandbox::new("spans").await;
     let store = sandbox.store().await;
     // The current span goes before what the handle was told.

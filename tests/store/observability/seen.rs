@@ -16,7 +16,7 @@ use opentelemetry_sdk::{
     trace::{InMemorySpanExporter, SdkTracerProvider},
 };
 use tracing::{
-    Event, Subscriber,
+    Dispatch, Event, Subscriber,
     field::{Field, Visit},
     subscriber::DefaultGuard,
 };
@@ -33,6 +33,7 @@ pub(crate) struct Seen {
     meter: SdkMeterProvider,
     events: Arc<Mutex<BTreeSet<(String, String, String)>>>,
     _subscriber: DefaultGuard,
+    _another: Dispatch,
 }
 
 impl Seen {
@@ -52,7 +53,9 @@ impl Seen {
         let events = Arc::default();
         let subscriber = tracing_subscriber::registry().with(traces).with(Events(Arc::clone(&events)));
         let _subscriber = tracing::subscriber::set_default(subscriber);
-        Self { spans, metrics, meter, events, _subscriber }
+        // With one alone, tracing asks the thread that comes to a span first whether anybody listens, and believes it for good.
+        let _another = Dispatch::new(tracing_subscriber::registry());
+        Self { spans, metrics, meter, events, _subscriber, _another }
     }
 
     /// By span, the fields that any of its kind had.

@@ -34,7 +34,7 @@ impl Seen {
         assert!(ran.stderr.len() > 200, "{command} logs at the lowest level: {ran:?}");
         self.0.push((format!("the log of {command}"), ran.stderr.clone().into_bytes()));
         // What these print is content.
-        if !matches!(arguments[0], "get" | "export") {
+        if !arguments.iter().any(|word| matches!(*word, "get" | "export")) || arguments.contains(&"audit") {
             self.0.push((format!("the output of {command}"), ran.stdout.clone().into_bytes()));
         }
         ran
