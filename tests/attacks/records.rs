@@ -1,5 +1,7 @@
 //! Records and key items that no event tells of.
 
+use std::ops::Range;
+
 use blue_encrypted_store::{
     TenantName,
     blue_audit::{
@@ -40,25 +42,29 @@ pub(crate) fn rolled_back_and_written_over(good: &Good, rng: &mut Rng) -> Edit {
     let stale = one(rng, good.stale.iter());
     let now = &good.items[&place(stale)];
     let to = version(now) + rng.u64(0..3);
-    written_over(good, rng, stale, to, Class::StaleRecord)
+    written_over(good, rng, stale, version(stale)..to, Class::StaleRecord)
 }
 
 /// Restored after its deletion, and then written by honest writers.
 pub(crate) fn restored_and_written_over(good: &Good, rng: &mut Rng) -> Edit {
     let deleted = one(rng, good.deleted.iter());
-    let to = version(deleted) + rng.u64(1..4);
-    written_over(good, rng, deleted, to, Class::RestoredRecord)
+    let name = good.name(deleted);
+    let told = good.runs().flat_map(|run| &run.events).map(CryptoAuditEvent::details);
+    let mut deletions = told.filter(|told| told.operation == CryptoOp::Delete && told.resource == name);
+    let from = deletions.next().expect("the log tells of it").version;
+    let to = from + rng.u64(1..4);
+    written_over(good, rng, deleted, from..to, Class::RestoredRecord)
 }
 
-/// From this state on, up to a version.
-fn written_over(good: &Good, rng: &mut Rng, state: &Item, to: u64, class: Class) -> Edit {
-    let (name, mut record, from) = (good.name(state), state.clone(), version(state));
+/// A record in whose place this once lay, after a write of each of these versions.
+fn written_over(good: &Good, rng: &mut Rng, once: &Item, versions: Range<u64>, class: Class) -> Edit {
+    let (name, mut record) = (good.name(once), once.clone());
     let mut envelope = record["_e"].as_b().unwrap().as_ref().to_vec();
     let last = envelope.len() - 1;
     // By one write or by several, all of them through one chain.
     let run = good.pick(rng, |run| run.chain() != "registry" && good.next(run).is_none());
     let mut events: Vec<CryptoAuditEvent> = Vec::new();
-    for version in from + 1..=to {
+    for version in versions.start + 1..=versions.end {
         flip(&mut envelope[last..], rng);
         let sealed = Envelope::parse(&envelope).unwrap();
         let written = Details {
@@ -72,7 +78,7 @@ fn written_over(good: &Good, rng: &mut Rng, state: &Item, to: u64, class: Class)
         let before = events.last().or(run.events.last()).unwrap();
         events.push(written.link(run.chain(), before.sequence() + 1, *before.event_hash()));
     }
-    record.insert("_v".to_owned(), n(to));
+    record.insert("_v".to_owned(), n(versions.end));
     record.insert("_e".to_owned(), b(envelope));
     Edit::deep().put(record).put_segment(&good.sealed(&events)).sees(Expected::about(class, name))
 }
