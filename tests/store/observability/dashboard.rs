@@ -12,6 +12,7 @@ fn known(page: &Page) -> (Vec<Names>, Names) {
         let of_histogram = |name: String| ["bucket", "sum", "count"].map(|part| format!("{name}_{part}"));
         match kind.as_str() {
             "histogram, s" => of_histogram(name + "_seconds").into(),
+            "gauge, s" => [name + "_seconds"].into(),
             kind if kind.starts_with("histogram, {") => of_histogram(name).into(),
             kind if kind.starts_with("counter, {") => [name + "_total"].into(),
             kind if kind.starts_with("up-down counter, {") => [name].into(),

@@ -102,6 +102,9 @@ fn attributes(metric: &Metric) -> Names {
         AggregatedMetrics::I64(MetricData::Sum(sum)) => {
             keys(sum.data_points().map(|point| point.attributes()))
         }
+        AggregatedMetrics::U64(MetricData::Gauge(gauge)) => {
+            keys(gauge.data_points().map(|point| point.attributes()))
+        }
         AggregatedMetrics::U64(MetricData::Histogram(all)) => {
             keys(all.data_points().map(|point| point.attributes()))
         }

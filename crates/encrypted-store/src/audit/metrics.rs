@@ -1,11 +1,11 @@
-//! What monitoring sees of verifications: OpenTelemetry counters, through whatever provider the process has.
+//! What monitoring sees of verifications: OpenTelemetry counters and a gauge, through whatever provider the process has.
 //!
 //! They are made anew each time: what was made before a provider was set would count nowhere.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use blue_address::Namespace;
-use blue_audit::Report;
+use blue_audit::{Report, Verdict};
 use opentelemetry::{KeyValue, global, metrics::Meter};
 
 fn meter() -> Meter {
@@ -37,6 +37,11 @@ pub(super) fn verified(report: &Report) {
     for (class, findings) in classes {
         let attributes = [of.clone(), KeyValue::new("bes.class", class)];
         count("bes.audit.discontinuities", "{discontinuity}", findings, &attributes);
+    }
+    if report.verdict() == Verdict::Verified {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let gauge = meter().u64_gauge("bes.audit.verified_at").with_unit("s").build();
+        gauge.record(now.as_secs(), std::slice::from_ref(&of));
     }
     if report.findings.count() > 0 {
         let (verdict, findings) = (report.verdict(), report.findings.count());
