@@ -45,15 +45,19 @@ pub(crate) fn rolled_back_and_written_over(good: &Good, rng: &mut Rng) -> Edit {
     written_over(good, rng, stale, version(stale)..to, Class::StaleRecord)
 }
 
-/// Restored after its deletion, and then written by honest writers.
+/// Restored after its deletion, to the version that was deleted or an older one, and then written by honest writers.
 pub(crate) fn restored_and_written_over(good: &Good, rng: &mut Rng) -> Edit {
     let deleted = one(rng, good.deleted.iter());
     let name = good.name(deleted);
-    let told = good.runs().flat_map(|run| &run.events).map(CryptoAuditEvent::details);
-    let mut deletions = told.filter(|told| told.operation == CryptoOp::Delete && told.resource == name);
-    let from = deletions.next().expect("the log tells of it").version;
+    let told = || good.runs().flat_map(|run| &run.events).map(CryptoAuditEvent::details);
+    let of = |operation| told().filter(move |told| told.operation == operation);
+    let versions = |operation| of(operation).filter(|told| told.resource == name).map(|told| told.version);
+    let last = versions(CryptoOp::Delete).next().expect("the log tells of it");
+    let first = versions(CryptoOp::Encrypt).min().expect("the log tells of it");
+    let from = rng.u64(first..=last);
     let to = from + rng.u64(1..4);
-    written_over(good, rng, deleted, from..to, Class::RestoredRecord)
+    let class = if from == last { Class::RestoredRecord } else { Class::StaleRecord };
+    written_over(good, rng, deleted, from..to, class)
 }
 
 /// A record in whose place this once lay, after a write of each of these versions.

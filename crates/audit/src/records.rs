@@ -1,13 +1,10 @@
 //! What the log says of each record, held against what lies in the table.
 //!
-//! A record's versions grow by one with each write, from the version that it was created with. So the version v of a
-//! record is its last if an event tells that it was written, and none that v + 1 was, or that v was deleted. That needs
-//! neither clocks nor an order among chains.
-//!
-//! Each version is written once and followed once, but for the last. A record that was rolled back and then written by an
-//! honest writer has a version that was written twice, whether or not somebody wrote on: the sum of both stays uneven for
-//! good, in whatever order the events come. One that was restored after its deletion, and then written, has a version that was
-//! deleted and followed.
+//! A record's versions grow by one with each write, from the version that it was created with, which is the time. So its
+//! writes make runs of versions, one for each life: from a creation to the last write before a deletion. Events may come in
+//! any order, and no clock is needed, to say of a run which version is its last; whether that was deleted; that a version was
+//! written twice, which is so only if the record was put back to an older state before an honest writer went on; and that a
+//! version was deleted and yet followed by the next, which is so only if it was put back after its deletion.
 
 use std::collections::HashMap;
 
@@ -18,29 +15,28 @@ use crate::{Class, CryptoAuditEvent, CryptoOp, Outcome};
 /// The name of a record, shortened to 16 bytes of its SHA-256.
 type Name = [u8; 16];
 
-/// What the events of a log come to for each record: about 100 bytes of memory for each that they name, and 8 for each
-/// deletion.
+/// What the events of a log come to for each record: about 200 bytes of memory for each that they name, and 100 more for each
+/// further time that it was made and deleted.
 #[derive(Debug, Default)]
 pub struct RecordLedger(HashMap<Name, History>);
 
 /// What the events of one record come to.
 #[derive(Debug, Default)]
 struct History {
-    /// The versions that were not written as often as they were followed.
-    versions: Vec<Version>,
+    runs: Vec<Run>,
     /// The versions that were deleted.
     deleted: Vec<u64>,
+    /// Whether a version was written more than once.
+    twice: bool,
 }
 
+/// Versions that were all written.
 #[derive(Debug, Clone, Copy)]
-struct Version {
-    number: u64,
-    /// The content that was written, the last if that was so more than once.
-    written: Option<[u8; 32]>,
-    /// How often that was.
-    times: u32,
-    /// The same, less how often the next version was written or this one deleted.
-    open: i64,
+struct Run {
+    first: u64,
+    last: u64,
+    /// The content of the last.
+    content: [u8; 32],
 }
 
 /// A record as it lies in the table.
@@ -59,25 +55,16 @@ impl RecordLedger {
         if details.outcome != Outcome::Success {
             return;
         }
-        let name = || name(&details.resource);
-        match (details.operation, details.content_digest) {
-            (CryptoOp::Encrypt, Some(digest)) => {
-                let history = self.0.entry(name()).or_default();
-                history.change(details.version, |version| version.was_written(digest));
-                if let Some(before) = details.version.checked_sub(1) {
-                    history.change(before, Version::was_followed);
-                }
-            }
+        let written = details.content_digest.filter(|_| details.operation == CryptoOp::Encrypt);
+        if written.is_none() && details.operation != CryptoOp::Delete {
+            return;
+        }
+        let history = self.0.entry(name(&details.resource)).or_default();
+        match (written, details.version) {
+            (Some(content), version) => history.written(version, content),
             // What was deleted had no version that could be read: whatever was there is gone.
-            (CryptoOp::Delete, _) if details.version == 0 => {
-                self.0.entry(name()).or_default().versions.retain(|version| !version.is_last());
-            }
-            (CryptoOp::Delete, _) => {
-                let history = self.0.entry(name()).or_default();
-                history.change(details.version, Version::was_followed);
-                history.deleted.push(details.version);
-            }
-            _ => {}
+            (None, 0) => history.emptied(),
+            (None, version) => history.deleted(version),
         }
     }
 
@@ -85,26 +72,25 @@ impl RecordLedger {
     /// says.
     #[must_use]
     pub fn judge(&self, resource: &str, stored: Option<RecordState>) -> Option<Class> {
-        let history = self.0.get(&name(resource));
-        let last: Vec<Version> = history.into_iter().flat_map(History::last).copied().collect();
-        // It was rolled back before it was written again, whatever became of it since.
-        if last.iter().any(|version| version.times > 1) {
+        let Some(history) = self.0.get(&name(resource)) else {
+            return stored.map(|_| Class::UnloggedRecord);
+        };
+        if history.twice {
             return Some(Class::StaleRecord);
         }
-        if history.is_some_and(History::goes_on_after_deletion) {
-            return Some(Class::RestoredRecord);
-        }
+        let last: Vec<&Run> = history.last().collect();
         let Some(stored) = stored else {
             return (!last.is_empty()).then_some(Class::UnloggedDelete);
         };
-        let here = last.iter().find(|version| version.number == stored.version);
-        match here {
-            Some(version) if version.written != stored.content_digest => Some(Class::Altered),
+        if history.goes_on_after_deletion() {
+            return Some(Class::RestoredRecord);
+        }
+        match last.iter().find(|run| run.last == stored.version) {
+            Some(run) if Some(run.content) != stored.content_digest => Some(Class::Altered),
             Some(_) if last.len() == 1 => None,
             Some(_) => Some(Class::StaleRecord),
-            None if history.is_none() => Some(Class::UnloggedRecord),
             None if last.is_empty() => Some(Class::RestoredRecord),
-            None if last.iter().any(|version| version.number > stored.version) => Some(Class::StaleRecord),
+            None if last.iter().any(|run| run.last > stored.version) => Some(Class::StaleRecord),
             None => Some(Class::UnloggedRecord),
         }
     }
@@ -112,7 +98,7 @@ impl RecordLedger {
     /// Whether a record should lie in the table.
     #[must_use]
     pub fn expects(&self, resource: &str) -> bool {
-        self.0.get(&name(resource)).is_some_and(|history| history.last().next().is_some())
+        self.0.get(&name(resource)).is_some_and(History::is_there)
     }
 
     /// The versions of a record that were written, and of which no event tells that they were followed or deleted: one, if
@@ -120,55 +106,67 @@ impl RecordLedger {
     #[must_use]
     pub fn open(&self, resource: &str) -> Vec<u64> {
         let history = self.0.get(&name(resource)).into_iter();
-        history.flat_map(History::last).map(|version| version.number).collect()
+        history.flat_map(History::last).map(|run| run.last).collect()
     }
 
     /// How many records should lie in the table.
     #[must_use]
     pub fn expected(&self) -> usize {
-        self.0.values().filter(|history| history.last().next().is_some()).count()
+        self.0.values().filter(|history| history.is_there()).count()
     }
 }
 
 impl History {
-    /// What was written and not followed.
-    fn last(&self) -> impl Iterator<Item = &Version> {
-        self.versions.iter().filter(|version| version.is_last())
-    }
-
-    /// Whether a version was deleted, and the next one written. (One that is made anew gets its version from the clock.)
-    fn goes_on_after_deletion(&self) -> bool {
-        let mut followed_twice = self.versions.iter().filter(|version| version.open < 0);
-        followed_twice.any(|version| self.deleted.contains(&version.number))
-    }
-
-    /// Changes what is known of a version, and forgets it once it was written as often as it was followed.
-    fn change(&mut self, number: u64, edit: impl FnOnce(&mut Version)) {
-        let versions = &mut self.versions;
-        let index = versions.iter().position(|version| version.number == number).unwrap_or_else(|| {
-            versions.push(Version { number, written: None, times: 0, open: 0 });
-            versions.len() - 1
-        });
-        edit(&mut versions[index]);
-        if versions[index].open == 0 {
-            versions.swap_remove(index);
+    fn written(&mut self, version: u64, content: [u8; 32]) {
+        let runs = &mut self.runs;
+        if let Some(run) = runs.iter_mut().find(|run| (run.first..=run.last).contains(&version)) {
+            self.twice = true;
+            if run.last == version {
+                run.content = content;
+            }
+            return;
+        }
+        let before = runs.iter().position(|run| run.last.checked_add(1) == Some(version));
+        let behind = runs.iter().position(|run| version.checked_add(1) == Some(run.first));
+        match (before, behind) {
+            (Some(before), Some(behind)) => {
+                let Run { last, content, .. } = runs[behind];
+                runs[before] = Run { last, content, ..runs[before] };
+                runs.swap_remove(behind);
+            }
+            (Some(before), None) => runs[before] = Run { last: version, content, ..runs[before] },
+            (None, Some(behind)) => runs[behind].first = version,
+            (None, None) => {
+                // Most have one for good.
+                runs.reserve_exact(1);
+                runs.push(Run { first: version, last: version, content });
+            }
         }
     }
-}
 
-impl Version {
-    fn is_last(&self) -> bool {
-        self.open > 0
+    fn deleted(&mut self, version: u64) {
+        self.deleted.reserve_exact(1);
+        self.deleted.push(version);
     }
 
-    fn was_written(&mut self, digest: [u8; 32]) {
-        self.written = Some(digest);
-        self.times = self.times.saturating_add(1);
-        self.open += 1;
+    fn emptied(&mut self) {
+        let last: Vec<u64> = self.last().map(|run| run.last).collect();
+        self.deleted.extend(last);
     }
 
-    fn was_followed(&mut self) {
-        self.open -= 1;
+    /// The runs that no event tells the end of.
+    fn last(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().filter(|run| !self.deleted.contains(&run.last))
+    }
+
+    fn is_there(&self) -> bool {
+        self.last().next().is_some()
+    }
+
+    /// Whether a version was deleted, and the next one written.
+    fn goes_on_after_deletion(&self) -> bool {
+        let within = |version: u64| self.runs.iter().any(|run| (run.first..run.last).contains(&version));
+        self.deleted.iter().any(|version| within(*version))
     }
 }
 
@@ -291,13 +289,39 @@ mod tests {
 
     #[test]
     fn a_restored_record_that_was_written_again_is_seen_in_any_order() {
-        let mut events = vec![written(100), written(101), deleted(101), written(102), written(103)];
-        for _ in 0..100 {
-            assert_eq!(ledger(&events).judge("r", stored(103)), Some(Class::RestoredRecord));
-            fastrand::shuffle(&mut events);
+        let rewritten = |version| event(CryptoOp::Encrypt, version, 77);
+        let now = |version| Some(RecordState { version, content_digest: Some([77; 32]) });
+        for (back, class) in [(0, Class::RestoredRecord), (1, Class::StaleRecord), (2, Class::StaleRecord)] {
+            for on in 1..4 {
+                let mut events = vec![written(100), written(101), written(102), deleted(102)];
+                events.extend((103 - back..103 - back + on).map(rewritten));
+                for _ in 0..100 {
+                    let judged = ledger(&events).judge("r", now(102 - back + on));
+                    assert_eq!(judged, Some(class), "{back} back, {on} on");
+                    fastrand::shuffle(&mut events);
+                }
+            }
         }
         let anew = [written(100), written(101), deleted(101), written(900), written(901)];
         assert_eq!(ledger(&anew).judge("r", stored(901)), None);
+    }
+
+    /// Put back, and taken away again as docs/operations.md advises; or made without an event, and deleted with one.
+    #[test]
+    fn what_was_mended_is_no_finding_for_good() {
+        let twice_deleted = [written(100), written(101), deleted(101), deleted(101)];
+        assert_eq!(ledger(&twice_deleted).judge("r", None), None);
+        let and_made_anew = [&twice_deleted[..], &[written(900)]].concat();
+        assert_eq!(ledger(&and_made_anew).judge("r", stored(900)), None);
+        let made_untold = [deleted(500), written(900), written(901)];
+        assert_eq!(ledger(&made_untold).judge("r", stored(901)), None);
+    }
+
+    #[test]
+    fn what_a_mangled_record_was_deleted_with_does_not_hide_that_it_was_rolled_back() {
+        let again = event(CryptoOp::Encrypt, 102, 77);
+        let events = [written(100), written(101), written(102), again, deleted(0), written(900)];
+        assert_eq!(ledger(&events).judge("r", stored(900)), Some(Class::StaleRecord));
     }
 
     #[test]

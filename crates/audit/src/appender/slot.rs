@@ -205,7 +205,7 @@ impl<L: SegmentLog> Submission<L> {
 
     /// Nothing but what is to be said of it.
     pub(super) fn into_denial(self) -> Self {
-        Self { events: self.denials(), write: None, waiter: None, ..self }
+        Self { events: self.denials(), write: None, waiter: None, span: tracing::Span::none(), ..self }
     }
 
     /// What is said of it once it is known that it was not done. Events without a write happened all the same.

@@ -7,7 +7,7 @@ use opentelemetry::{
     global,
     metrics::{Counter, Histogram, UpDownCounter},
 };
-use tracing::{Span, field};
+use tracing::{Span, field, span::Id};
 
 use super::Submission;
 use crate::{Segment, SegmentLog};
@@ -102,15 +102,23 @@ impl Drop for Queued {
 /// buffered has ended when it is sent, so its span has nothing to do with it.
 pub(super) fn span_of<L: SegmentLog>(chain: &str, members: &[Submission<L>]) -> Span {
     let mut waiting = members.iter().map(|member| &member.span).filter(|span| !span.is_disabled());
-    let first = waiting.next().and_then(Span::id);
-    let span = tracing::info_span!(
-        parent: first,
-        "bes.audit.append",
-        bes.chain = chain,
-        bes.sequence = field::Empty,
-        bes.events = field::Empty,
-        bes.writes = field::Empty,
-    );
+    let below = |parent: Option<Id>| {
+        tracing::info_span!(
+            parent: parent,
+            "bes.audit.append",
+            bes.chain = chain,
+            bes.sequence = field::Empty,
+            bes.events = field::Empty,
+            bes.writes = field::Empty,
+        )
+    };
+    // By the subscriber that knows it, which need not be that of this task.
+    let first = waiting.next().and_then(|first| {
+        first.with_subscriber(|(id, subscriber)| {
+            tracing::dispatcher::with_default(subscriber, || below(Some(id.clone())))
+        })
+    });
+    let span = first.unwrap_or_else(|| below(None));
     for other in waiting {
         span.follows_from(other);
     }

@@ -136,7 +136,7 @@ impl AuditLog {
     /// event of its making. What differs is looked at again, record and log both, before it is reported, so writers may
     /// go on meanwhile; and what no event tells of, until the log's patience ends ([`Self::patience`]).
     ///
-    /// It needs about 100 bytes of memory for each record that the log names, and 8 for each deletion. Events that were lost because writes were
+    /// It needs about 200 bytes of memory for each record that the log names. Events that were lost because writes were
     /// recorded buffered when a process crashed show up as records that no event tells of.
     ///
     /// # Errors
@@ -394,7 +394,9 @@ impl AuditLog {
                 if is_patient && may_be_late(class) {
                     again.push(path);
                     is_late = true;
-                } else if after.is_none() && !open.iter().any(|version| before.contains(version)) {
+                } else if class == Class::UnloggedDelete
+                    && !open.iter().any(|version| before.contains(version))
+                {
                     again.push(path);
                 } else {
                     let what = describe(class, after);
@@ -466,14 +468,18 @@ fn may_be_late(class: Class) -> bool {
 }
 
 fn describe(class: Class, stored: Option<RecordState>) -> String {
-    let version = stored.map_or(0, |stored| stored.version);
+    let Some(RecordState { version, .. }) = stored else {
+        return match class {
+            Class::UnloggedDelete => "it is gone, and no event tells of its deletion".to_owned(),
+            _ => "it is gone, and was put back to an older version before that".to_owned(),
+        };
+    };
     match class {
         Class::Altered => format!("version {version} has another content than its event says"),
         Class::StaleRecord => format!(
             "version {version} lies there, and a later one was written, or another of the same number"
         ),
-        Class::RestoredRecord => format!("version {version} lies there, and the record was deleted"),
-        Class::UnloggedDelete => "it is gone, and no event tells of its deletion".to_owned(),
+        Class::RestoredRecord => format!("version {version} lies there, and the record was deleted before"),
         _ => format!("version {version} lies there, and no event tells of it"),
     }
 }
