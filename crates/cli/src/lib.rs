@@ -119,9 +119,8 @@ fn run(arguments: Arguments, config: &Config, code: impl Fn(&Failure) -> u8) -> 
     // However it ended: what is not delivered yet needs the runtime still.
     run.end(done.as_ref().err().map_or(Exit::Ok as u8, code));
     telemetry.end();
-    if matches!(done, Err(Failure::Stopped(_))) {
-        runtime.shutdown_timeout(DROPPED);
-    }
+    // Nothing is awaited any more; what hangs in a thread, as a look-up of a name may, is not waited for.
+    runtime.shutdown_timeout(DROPPED);
     done
 }
 

@@ -10,7 +10,7 @@ use blue_keys::{KeyFile, KeyProvider, KeyringConfig, LocalFile, UmkId};
 use blue_store::{Deadlines, Examined, Meta, Table, TableError};
 
 use crate::{
-    AuditConfig, AuditLog, EncryptedStore, LocalReset, OpenError, Padding, ResetError,
+    AuditConfig, AuditLog, EncryptedStore, LocalReset, OpenError, Padding, ResetError, TraceContext,
     audit::Caller,
     aws::Aws,
     checkpoints::Checkpoints,
@@ -324,7 +324,8 @@ impl Builder {
 
     /// Before anything is known of the store. A namespace that breaks the rules is told of later.
     pub(crate) fn telemetry(&self) -> Arc<Telemetry> {
-        Arc::new(Telemetry::new(self.checked_namespace().ok(), self.names))
+        let namespace = self.checked_namespace().ok();
+        Arc::new(Telemetry::new(namespace, self.names, TraceContext::from_env()))
     }
 
     pub(crate) fn checked_namespace(&self) -> Result<Namespace, OpenError> {

@@ -32,7 +32,12 @@ pub(crate) struct Request<'a> {
     operation: &'static str,
     begun: Instant,
     pub(crate) span: Span,
+    /// Until it is known.
+    error: Option<String>,
 }
+
+/// The error of a request that nobody waits for any more.
+const GIVEN_UP: &str = "cancelled";
 
 impl Telemetry {
     pub(crate) fn of(table: &str) -> Self {
@@ -73,33 +78,13 @@ impl Telemetry {
             aws.request_id = field::Empty,
             "error.type" = field::Empty,
         );
-        Request { telemetry: self, operation, begun: Instant::now(), span }
+        Request { telemetry: self, operation, begun: Instant::now(), span, error: Some(GIVEN_UP.to_owned()) }
     }
 }
 
 impl Request<'_> {
     /// Records how it ended.
-    pub(crate) fn ended<T, E>(self, attempt: &Attempt<T, E>)
-    where
-        T: RequestId,
-        E: ProvideErrorMetadata + Error,
-    {
-        let error = error_type(attempt);
-        if !self.span.is_disabled() {
-            self.record(attempt, error);
-        }
-        let attributes = [
-            KeyValue::new("db.system.name", SYSTEM),
-            KeyValue::new("db.operation.name", self.operation),
-            KeyValue::new("db.collection.name", self.telemetry.table.clone()),
-            KeyValue::new("error.type", error.unwrap_or_default().to_owned()),
-        ];
-        // The last one is left out of a success.
-        let attributes = if error.is_some() { &attributes[..] } else { &attributes[..3] };
-        self.telemetry.duration.record(self.begun.elapsed().as_secs_f64(), attributes);
-    }
-
-    fn record<T, E>(&self, attempt: &Attempt<T, E>, error: Option<&str>)
+    pub(crate) fn ended<T, E>(mut self, attempt: &Attempt<T, E>)
     where
         T: RequestId,
         E: ProvideErrorMetadata + Error,
@@ -112,13 +97,26 @@ impl Request<'_> {
         if let Some(request_id) = request_id {
             self.span.record("aws.request_id", request_id);
         }
-        if let Some(error) = error {
-            self.span.record("error.type", error);
+        self.error = error_type(attempt).map(str::to_owned);
+    }
+}
+
+impl Drop for Request<'_> {
+    fn drop(&mut self) {
+        let mut attributes = vec![
+            KeyValue::new("db.system.name", SYSTEM),
+            KeyValue::new("db.operation.name", self.operation),
+            KeyValue::new("db.collection.name", self.telemetry.table.clone()),
+        ];
+        if let Some(error) = self.error.take() {
+            self.span.record("error.type", &*error);
             // A condition that does not hold is an answer, and most often an expected one.
-            if !matches!(error, "ConditionalCheckFailedException" | "TransactionCanceledException") {
+            if !matches!(&*error, "ConditionalCheckFailedException" | "TransactionCanceledException") {
                 self.span.record("otel.status_code", "ERROR");
             }
+            attributes.push(KeyValue::new("error.type", error));
         }
+        self.telemetry.duration.record(self.begun.elapsed().as_secs_f64(), &attributes);
     }
 }
 

@@ -12,13 +12,16 @@ use std::{
         mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use opentelemetry::{KeyValue, global};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
-use opentelemetry_otlp::{MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_otlp::{
+    MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
+    tonic_types::transport::ClientTlsConfig,
+};
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
@@ -186,14 +189,22 @@ impl Exporters {
             return;
         }
         let (done, ended) = mpsc::channel();
-        // Each says by itself what it could not deliver.
+        // Beside each other: one that waits in vain must not cost the other. Each says by itself what it could not deliver.
+        let also_done = done.clone();
         thread::spawn(move || {
             let _ = tracer.map(|tracer| tracer.shutdown_with_timeout(PATIENCE));
-            let _ = meter.map(|meter| meter.shutdown_with_timeout(PATIENCE));
             let _ = done.send(());
         });
-        if ended.recv_timeout(PATIENCE).is_err() {
-            say!("warning: traces and metrics were not all delivered within {} s", PATIENCE.as_secs());
+        thread::spawn(move || {
+            let _ = meter.map(|meter| meter.shutdown_with_timeout(PATIENCE));
+            let _ = also_done.send(());
+        });
+        let until = Instant::now() + PATIENCE;
+        for _ in 0..2 {
+            if ended.recv_timeout(until.saturating_duration_since(Instant::now())).is_err() {
+                say!("warning: traces and metrics were not all delivered within {} s", PATIENCE.as_secs());
+                return;
+            }
         }
     }
 }
@@ -203,7 +214,7 @@ type Built<T> = Result<T, Box<dyn Error + Send + Sync>>;
 fn span_exporter(Export { transport, timeout }: Export) -> Built<SpanExporter> {
     let builder = SpanExporter::builder();
     Ok(match transport {
-        Transport::Grpc => builder.with_tonic().with_timeout(timeout).build()?,
+        Transport::Grpc => builder.with_tonic().with_tls_config(tls()).with_timeout(timeout).build()?,
         Transport::Http => {
             let builder = builder.with_http().with_protocol(Protocol::HttpBinary);
             builder.with_http_client(Http { timeout }).build()?
@@ -211,10 +222,15 @@ fn span_exporter(Export { transport, timeout }: Export) -> Built<SpanExporter> {
     })
 }
 
+/// For endpoints that are `https`: what the system trusts.
+fn tls() -> ClientTlsConfig {
+    ClientTlsConfig::new().with_native_roots()
+}
+
 fn metric_exporter(Export { transport, timeout }: Export) -> Built<MetricExporter> {
     let builder = MetricExporter::builder();
     Ok(match transport {
-        Transport::Grpc => builder.with_tonic().with_timeout(timeout).build()?,
+        Transport::Grpc => builder.with_tonic().with_tls_config(tls()).with_timeout(timeout).build()?,
         Transport::Http => {
             let builder = builder.with_http().with_protocol(Protocol::HttpBinary);
             builder.with_http_client(Http { timeout }).build()?

@@ -59,6 +59,8 @@ const DEADLINES: Deadlines =
 
 /// The timeout of the function, unless an invocation says how much is left.
 const TIMEOUT_MS: u64 = 30_000;
+/// As long as a function may run.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 /// An invocation as it is typed.
 #[derive(Deserialize)]
@@ -89,7 +91,8 @@ async fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     for line in io::stdin().lines() {
         let Line { remaining_ms, batch } = serde_json::from_str(&line?)?;
         let remaining = Duration::from_millis(remaining_ms.unwrap_or(TIMEOUT_MS));
-        let response = handle(&state, Event { batch, deadline: Instant::now() + remaining }).await?;
+        let response =
+            handle(&state, Event { batch, deadline: Instant::now() + remaining.min(LONGEST) }).await?;
         writeln!(io::stdout(), "{}", serde_json::to_string(&response)?)?;
     }
     Ok(())

@@ -32,6 +32,7 @@ mod tests;
 use std::{
     env,
     error::Error,
+    ffi::OsString,
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
@@ -114,8 +115,15 @@ async fn main() -> ExitCode {
     }))
 }
 
+/// What was typed. That a name of a file is no UTF-8 is an error like any other.
+fn arguments() -> Result<impl Iterator<Item = String>, Box<dyn Error>> {
+    let text =
+        |argument: OsString| argument.into_string().map_err(|argument| format!("{argument:?} is no UTF-8"));
+    Ok(env::args_os().skip(1).map(text).collect::<Result<Vec<_>, _>>()?.into_iter())
+}
+
 async fn run() -> Result<u8, Box<dyn Error>> {
-    let report = Task::parse(env::args().skip(1))?.verify().await?;
+    let report = Task::parse(arguments()?)?.verify().await?;
     // The verdict goes before whatever happens to the printing.
     let _ = writeln!(io::stdout(), "{report}");
     Ok(report.verdict().exit_code())

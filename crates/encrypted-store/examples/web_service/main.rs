@@ -22,7 +22,8 @@
 //!
 //! For production: `BES_KEYS=kms BES_KMS_KEY=alias/…` and no `AWS_ENDPOINT_URL_DYNAMODB`; a table that your infrastructure code
 //! makes, and a role that cannot (docs/aws.md of the repository); TLS before it; tokens that your identity provider signs
-//! instead of a file of hashes: `callers.rs` is the one place that knows of them; the daily verification of the log, by a
+//! instead of a file of hashes: `callers.rs` is the one place that knows of them; a `traceparent` of your own gateway alone, since it goes
+//! into the audit log; `/ready` where only your own machines reach it; the daily verification of the log, by a
 //! machine that cannot write the table (docs/operations.md).
 
 mod callers;

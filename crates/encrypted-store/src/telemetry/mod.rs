@@ -75,13 +75,17 @@ pub(crate) struct Watched<'a> {
 
 impl Telemetry {
     /// Before anything is known of the store but what it was told.
-    pub(crate) fn new(namespace: Option<Namespace>, names: TelemetryNames) -> Self {
+    pub(crate) fn new(
+        namespace: Option<Namespace>,
+        names: TelemetryNames,
+        environment: Option<TraceContext>,
+    ) -> Self {
         let meter = global::meter("blue-encrypted-store");
         Self {
             namespace,
             names,
             provider: None,
-            environment: None,
+            environment,
             duration: meter
                 .f64_histogram("bes.operation.duration")
                 .with_unit("s")
@@ -108,8 +112,8 @@ impl Telemetry {
         umk_id: &UmkId,
         recorder: &Recorder,
     ) -> Arc<Self> {
-        let (provider, environment) = (Some(umk_id.provider()), recorder.environment);
-        Arc::new(Self { provider, environment, ..Self::new(Some(namespace), names) })
+        let provider = Some(umk_id.provider());
+        Arc::new(Self { provider, ..Self::new(Some(namespace), names, recorder.environment) })
     }
 
     /// Begins an operation. Its span is a child of the current one; else of the trace that the caller set, or the process was

@@ -55,37 +55,55 @@ impl Telemetry {
             aws.request_id = field::Empty,
             "error.type" = field::Empty,
         );
-        let begun = Instant::now();
-        let answer = sending.instrument(span.clone()).await;
-        let error = answer.as_ref().err().map(error_type);
-        record(&span, &answer, error);
-        let attributes = [
-            KeyValue::new("rpc.method", operation),
-            KeyValue::new("error.type", error.unwrap_or_default().to_owned()),
-        ];
-        // The last one is left out of a success.
-        let attributes = if error.is_some() { &attributes[..] } else { &attributes[..1] };
-        self.duration.record(begun.elapsed().as_secs_f64(), attributes);
+        let mut watched = Watched {
+            telemetry: self,
+            operation,
+            span,
+            begun: Instant::now(),
+            error: Some(GIVEN_UP.to_owned()),
+        };
+        let answer = sending.instrument(watched.span.clone()).await;
+        watched.error = answer.as_ref().err().map(|error| error_type(error).to_owned());
+        if let Some(request_id) = request_id(&answer) {
+            watched.span.record("aws.request_id", request_id);
+        }
         answer
     }
 }
 
-fn record<T, E>(span: &Span, answer: &Result<T, SdkError<E, HttpResponse>>, error: Option<&str>)
+/// A call under way. Records how it ended, also if nobody waits for it any more.
+struct Watched<'a> {
+    telemetry: &'a Telemetry,
+    operation: &'static str,
+    span: Span,
+    begun: Instant,
+    error: Option<String>,
+}
+
+/// The error of a call that took longer than whoever made it could wait.
+const GIVEN_UP: &str = "unanswered";
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        let mut attributes = vec![KeyValue::new("rpc.method", self.operation)];
+        if let Some(error) = self.error.take() {
+            self.span.record("error.type", &*error);
+            self.span.record("otel.status_code", "ERROR");
+            attributes.push(KeyValue::new("error.type", error));
+        }
+        self.telemetry.duration.record(self.begun.elapsed().as_secs_f64(), &attributes);
+    }
+}
+
+fn request_id<T, E>(answer: &Result<T, SdkError<E, HttpResponse>>) -> Option<&str>
 where
     T: RequestId,
     E: ProvideErrorMetadata,
 {
-    let request_id = match answer {
+    match answer {
         Ok(answer) => answer.request_id(),
         Err(SdkError::ServiceError(service)) => service.err().meta().request_id(),
         Err(_) => None,
-    };
-    if let Some(request_id) = request_id {
-        span.record("aws.request_id", request_id);
-    }
-    if let Some(error) = error {
-        span.record("error.type", error);
-        span.record("otel.status_code", "ERROR");
     }
 }
 

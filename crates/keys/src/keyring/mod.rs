@@ -332,13 +332,18 @@ impl Keyring {
         let permit = || self.refreshes.clone().try_acquire_owned().ok();
         let Some(permit) = keks.refreshes.claim(&self.inner.pace, permit) else { return };
         let (inner, whose, old) = (self.inner.clone(), owner.clone(), keks.clone());
-        let span = telemetry::refreshing(&self.inner.pseudonym(owner));
+        let renewing = self.inner.clone();
         let renewal = async move {
             let _permit = permit;
             let refreshed = inner.refresh(&whose, &old).await;
             if let Err(error) = &refreshed {
-                // Its own text names the owner; that of its cause does not.
-                let cause = std::error::Error::source(error);
+                // Its own text names the owner, and that of the store may name an item of the owner's.
+                let cause = match error {
+                    KeyringError::Provider { source, .. } => {
+                        Some(&**source as &(dyn std::error::Error + 'static))
+                    }
+                    _ => None,
+                };
                 tracing::warn!(
                     bes.tenant = inner.pseudonym(&whose),
                     cause,
@@ -347,7 +352,7 @@ impl Keyring {
             }
             refreshed
         };
-        let fetch = || renewal.instrument(span);
+        let fetch = || renewal.instrument(telemetry::refreshing(&renewing.pseudonym(owner)));
         self.loads.start((owner.clone(), keks.generation, Load::Refresh), fetch);
     }
 

@@ -278,7 +278,7 @@ impl Tally {
         // If all was read when the signal came, all is done.
         let told = told.filter(|_| stop.is_none() && !read_all);
         if output.format == Format::Json {
-            let finished = stop.is_none() && told.is_none();
+            let finished = stop.is_none() && told.is_none() && read_all;
             let mut done = json!({ "imported": written, "failed": failed, "finished": finished });
             if told.is_some() {
                 done["stopped"] = true.into();
@@ -287,6 +287,10 @@ impl Tally {
             output.json(&done)?;
         }
         say!("imported {}", lines(written));
+        if stop.is_none() && told.is_none() && !read_all {
+            // Nobody said that the file ended: a thread did.
+            return Err(Failure::Partial("the import broke off, and not all lines were tried".to_owned()));
+        }
         if let Some(failure) = stop {
             say!(
                 "The rest was not tried. To import it, repeat the command: lines that are there are replaced."
