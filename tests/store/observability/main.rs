@@ -16,7 +16,8 @@ use std::{
 };
 
 use blue_encrypted_store::{
-    Adoption, Collection, Delete, KeyringConfig, Namespace, Put, ReadError, TelemetryNames,
+    Adoption, AuditConfig, Collection, Delete, KeyringConfig, Namespace, Put, ReadError, TelemetryNames,
+    blue_audit::AppenderConfig,
     envelope::KekId,
     keys::{KeyContext, KeyOwner, WrappedKek},
 };
@@ -91,7 +92,10 @@ async fn keys_of_kms(seen: &Seen) {
     sandbox.store().await;
     let builder = || {
         let keyring = KeyringConfig { ttl, capacity: 1, ..KeyringConfig::default() };
-        sandbox.builder().keyring(keyring).telemetry_names(TelemetryNames::Shown)
+        // It does not look at the end of its chain again by itself, so that another writer is found by its segment.
+        let appender = AppenderConfig { look_again: Duration::from_secs(3_600), ..AppenderConfig::default() };
+        let audit = AuditConfig { appender, ..AuditConfig::default() };
+        sandbox.builder().keyring(keyring).audit(audit).telemetry_names(TelemetryNames::Shown)
     };
     let store = builder().client(proxy.client(&sandbox.client)).open().await.unwrap();
     let alice = store.tenant("alice").unwrap();
