@@ -1,6 +1,9 @@
 //! `bes`, run between a sandbox and an endpoint.
 
-use std::process::{Command, Output, Stdio};
+use std::{
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
 
 use blue_testkit::DynamoDb;
 use blue_tests::Sandbox;
@@ -28,11 +31,16 @@ pub(crate) fn command(sandbox: &Sandbox, endpoint: &str, arguments: &[&str]) -> 
 
 /// Runs it to its end, straight to the database, without a terminal.
 pub(crate) async fn run(sandbox: &Sandbox, arguments: &[&str]) -> Ran {
+    run_within(PATIENCE, sandbox, arguments).await
+}
+
+/// The same, for what may take longer than most.
+pub(crate) async fn run_within(patience: Duration, sandbox: &Sandbox, arguments: &[&str]) -> Ran {
     let command = command(sandbox, DynamoDb::shared().endpoint(), arguments);
     let mut command = tokio::process::Command::from(command);
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    let ended = time::timeout(PATIENCE, output).await;
-    let ended = ended.unwrap_or_else(|_| panic!("bes {arguments:?} had not ended after {PATIENCE:?}"));
+    let ended = time::timeout(patience, output).await;
+    let ended = ended.unwrap_or_else(|_| panic!("bes {arguments:?} had not ended after {patience:?}"));
     let Output { status, stdout, stderr } = ended.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) }

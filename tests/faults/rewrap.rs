@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use blue_encrypted_store::blue_audit::{CryptoOp, Outcome};
@@ -18,7 +19,7 @@ use tokio::{process::Command, sync::watch};
 
 use crate::{
     bes,
-    gate::{Gate, was_killed},
+    gate::{Gate, PATIENCE, was_killed},
     plan::{Moment, number},
 };
 
@@ -77,7 +78,10 @@ pub(crate) async fn live(seed: u64) {
         assert!(unlogged.is_empty(), "kill {kill} at {moment:?}: {unlogged:#?}");
     }
     let left = records - keys.count().await.unwrap().records.get(&newest.kek_id).copied().unwrap_or_default();
-    let ran = bes::run(&sandbox, &[&arguments[..], &["--output", "json"]].concat()).await.succeeded();
+    // Of a busy machine, 0.1 s for each record.
+    let patience = PATIENCE.max(Duration::from_millis(100 * records));
+    let again = [&arguments[..], &["--output", "json"]].concat();
+    let ran = bes::run_within(patience, &sandbox, &again).await.succeeded();
     let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((report["moved"].as_u64(), report["failed"].as_u64()), (Some(left), Some(0)), "{ran:#?}");
     stop.store(true, SeqCst);
