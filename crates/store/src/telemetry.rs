@@ -1,7 +1,7 @@
 //! What a request shows of itself: a span and a duration, both by OpenTelemetry's semantic conventions for databases and the
 //! AWS SDK (docs/observability.md of the repository has all of them). Neither holds anything of an item.
 
-use std::{error::Error, sync::Arc, time::Instant};
+use std::{borrow::Cow, error::Error, sync::Arc, time::Instant};
 
 use aws_sdk_dynamodb::{error::ProvideErrorMetadata, operation::RequestId};
 use opentelemetry::{
@@ -33,7 +33,7 @@ pub(crate) struct Request<'a> {
     begun: Instant,
     pub(crate) span: Span,
     /// Until it is known.
-    error: Option<String>,
+    error: Option<Cow<'static, str>>,
 }
 
 /// The error of a request that nobody waits for any more.
@@ -78,7 +78,7 @@ impl Telemetry {
             aws.request_id = field::Empty,
             "error.type" = field::Empty,
         );
-        Request { telemetry: self, operation, begun: Instant::now(), span, error: Some(GIVEN_UP.to_owned()) }
+        Request { telemetry: self, operation, begun: Instant::now(), span, error: Some(GIVEN_UP.into()) }
     }
 }
 
@@ -97,7 +97,7 @@ impl Request<'_> {
         if let Some(request_id) = request_id {
             self.span.record("aws.request_id", request_id);
         }
-        self.error = error_type(attempt).map(str::to_owned);
+        self.error = error_type(attempt).map(|error| error.to_owned().into());
     }
 }
 

@@ -9,7 +9,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::OURS;
+use super::{OURS, is_ours};
 use crate::{
     config::{Config, Format},
     failure::Failure,
@@ -44,6 +44,5 @@ fn of_ours(level: Level) -> String {
 }
 
 fn is_harmless(event: &Metadata<'_>) -> bool {
-    let of_crate = |name: &&str| event.target().split("::").next() == Some(name);
-    *event.level() != Level::TRACE || OURS.iter().any(of_crate)
+    *event.level() != Level::TRACE || is_ours(event)
 }

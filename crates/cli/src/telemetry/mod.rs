@@ -38,7 +38,7 @@ pub(crate) fn start(config: &Config) -> Result<Telemetry, Failure> {
         // Where in the code something is, in which thread it ran, and when it was polled, tells an operator nothing.
         let layer =
             layer.with_location(false).with_threads(false).with_target(false).with_tracked_inactivity(false);
-        layer.with_filter(FilterFn::new(is_ours).with_max_level_hint(LevelFilter::INFO))
+        layer.with_filter(FilterFn::new(is_exported).with_max_level_hint(LevelFilter::INFO))
     });
     if logs.is_some() || traces.is_some() {
         tracing_subscriber::registry().with(traces).with(logs).init();
@@ -90,7 +90,10 @@ fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
+fn is_exported(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= LevelFilter::INFO && is_ours(metadata)
+}
+
 fn is_ours(metadata: &Metadata<'_>) -> bool {
-    let of_crate = |name: &&str| metadata.target().split("::").next() == Some(name);
-    *metadata.level() <= LevelFilter::INFO && OURS.iter().any(of_crate)
+    OURS.iter().any(|name| metadata.target().split("::").next() == Some(name))
 }

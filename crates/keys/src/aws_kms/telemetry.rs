@@ -1,7 +1,7 @@
 //! What a call to KMS shows of itself: a span and a duration, by OpenTelemetry's semantic conventions for the AWS SDK
 //! (docs/observability.md of the repository has all of them). Neither holds anything of a key but its name.
 
-use std::{error::Error, time::Instant};
+use std::{borrow::Cow, error::Error, time::Instant};
 
 use aws_sdk_kms::{
     error::{ProvideErrorMetadata, SdkError},
@@ -55,15 +55,10 @@ impl Telemetry {
             aws.request_id = field::Empty,
             "error.type" = field::Empty,
         );
-        let mut watched = Watched {
-            telemetry: self,
-            operation,
-            span,
-            begun: Instant::now(),
-            error: Some(GIVEN_UP.to_owned()),
-        };
+        let mut watched =
+            Watched { telemetry: self, operation, span, begun: Instant::now(), error: Some(GIVEN_UP.into()) };
         let answer = sending.instrument(watched.span.clone()).await;
-        watched.error = answer.as_ref().err().map(|error| error_type(error).to_owned());
+        watched.error = answer.as_ref().err().map(|error| error_type(error).to_owned().into());
         if let Some(request_id) = request_id(&answer) {
             watched.span.record("aws.request_id", request_id);
         }
@@ -77,7 +72,7 @@ struct Watched<'a> {
     operation: &'static str,
     span: Span,
     begun: Instant,
-    error: Option<String>,
+    error: Option<Cow<'static, str>>,
 }
 
 /// The error of a call that took longer than whoever made it could wait.
