@@ -42,20 +42,20 @@ impl<'a> CollectionPath<'a> {
     }
 }
 
-/// Opens the store, does something with it, and sees to it that the audit log has all of that, even if it failed or was told
-/// to stop, which drops it.
+/// Opens the store, does something with it, and sees to it that the audit log has all of that, even if it failed. What is to
+/// become of it if it is told to stop is its own affair: two that wait for the same signal would race for what is said.
 pub(crate) async fn with_store<T>(
     config: &Config,
     stop: &Stop,
     work: impl AsyncFnOnce(&EncryptedStore) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let store = open(config, None, stop).await?;
-    let done = stop.unless_told(work(&store)).await;
+    let done = work(&store).await;
     conclude(&store, done).await
 }
 
 /// The same for what may take long, and so makes checkpoints meanwhile, if that is configured. That they cannot be made is no
-/// reason to do nothing. What is to become of it if it is told to stop is its own affair.
+/// reason to do nothing.
 pub(crate) async fn with_store_for_long<T>(
     config: &Config,
     stop: &Stop,

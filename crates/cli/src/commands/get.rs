@@ -22,7 +22,7 @@ pub(super) async fn run(
     let address = &arguments.address;
     let entry = session::with_store(config, stop, async |store| {
         let collection = store.tenant(&tenant)?.collection(&collection)?;
-        Ok(collection.get_payload(&Key { kind, id }).await?)
+        stop.unless_told(async { Ok(collection.get_payload(&Key { kind, id }).await?) }).await
     });
     let entry = entry.await?.ok_or_else(|| Failure::NotFound { address: address.clone() })?;
     match (output.format, &entry.value) {

@@ -23,7 +23,10 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let path = CollectionPath::parse(&arguments.collection)?;
     let kind = arguments.kind.as_ref().map(Kind::new).transpose()?;
-    session::with_store(config, stop, async |store| list(&path.within(store)?, kind, output).await).await
+    session::with_store(config, stop, async |store| {
+        stop.unless_told(list(&path.within(store)?, kind, output)).await
+    })
+    .await
 }
 
 async fn list(collection: &Collection, kind: Option<Kind>, output: &mut Output) -> Result<(), Failure> {

@@ -20,7 +20,8 @@ pub(super) async fn run(
     stop: &Stop,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    session::with_store(config, stop, async |store| list(arguments, store, output).await).await
+    session::with_store(config, stop, async |store| stop.unless_told(list(arguments, store, output)).await)
+        .await
 }
 
 async fn list(arguments: &KeysLs, store: &EncryptedStore, output: &mut Output) -> Result<(), Failure> {
