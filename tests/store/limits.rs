@@ -5,9 +5,12 @@
 use std::{error::Error, fs, net::TcpListener, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
-    Projection, ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
+use aws_sdk_dynamodb::{
+    primitives::Blob,
+    types::{
+        AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+        Projection, ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
+    },
 };
 use blue_encrypted_store::{
     AttributeError, Attributes, AuditConfig, Collection, Delete, EncryptedStore, Key, KeyProvider,
@@ -51,6 +54,23 @@ fn documented_size(item: &Item) -> usize {
 
 async fn put_of_size(inbox: &Collection, id: &str, length: usize, put: Put) -> Result<u64, WriteError> {
     inbox.put_bytes(&key("file", id), vec![7; length], attributes(), put).await
+}
+
+/// Against an item of the same key and attributes that holds the content in clear, under a name of one byte.
+#[tokio::test]
+async fn an_item_has_at_most_170_bytes_more_than_without_encryption() {
+    let sandbox = Sandbox::new("added").await;
+    let inbox = sandbox.collection("alice", "inbox").await;
+    for length in [0, 1, 1 << 10, 300 << 10] {
+        let id = length.to_string();
+        put_of_size(&inbox, &id, length, Put::Create).await.unwrap();
+        let sealed = sandbox.item("R#alice#inbox", &format!("file#{id}")).await.unwrap();
+        let mut plain = sealed.clone();
+        plain.retain(|name, _| !name.starts_with('_'));
+        plain.insert("d".to_owned(), AttributeValue::B(Blob::new(vec![7; length])));
+        let added = documented_size(&sealed) - documented_size(&plain);
+        assert!(added <= 170, "{added} bytes are added to {length}");
+    }
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ impl Value {
             }
             Self::Integer(number) => {
                 out.push(0x02);
-                push_length_prefixed(out, number.to_string().as_bytes());
+                push_length_prefixed(out, itoa::Buffer::new().format(*number).as_bytes());
             }
             Self::Bool(bit) => {
                 out.push(0x03);
@@ -240,10 +240,17 @@ impl ItemAttributes {
         self.0.iter()
     }
 
+    /// Names and values by value, ascending by the bytes of the name.
+    pub fn into_entries(self) -> impl ExactSizeIterator<Item = (String, Value)> {
+        self.0.0.into_iter()
+    }
+
     /// The caller's part: all that are not reserved.
     #[must_use]
     pub fn into_callers(self) -> Attributes {
-        Attributes(Entries(self.0.0.into_iter().filter(|(name, _)| !is_reserved(name)).collect()))
+        let Self(Entries(mut entries)) = self;
+        entries.retain(|(name, _)| !is_reserved(name));
+        Attributes(Entries(entries))
     }
 
     /// Appends `u64 BE version ‖ u16 BE count ‖ for each, names strictly ascending: lp(name) ‖ type byte ‖

@@ -62,7 +62,7 @@ fn decode_value(kind: u8, value: &[u8]) -> Option<Value> {
 /// The `i64` whose one decimal text this is: no plus, no leading zero, no `-0`.
 #[must_use]
 pub fn canonical_integer(digits: &str) -> Option<i64> {
-    digits.parse().ok().filter(|number: &i64| number.to_string() == digits)
+    digits.parse().ok().filter(|number: &i64| itoa::Buffer::new().format(*number) == digits)
 }
 
 #[cfg(test)]

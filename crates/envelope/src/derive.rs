@@ -16,6 +16,7 @@ pub(crate) struct Content {
 }
 
 /// `content_key ‖ commitment = HKDF-Expand(DEK, "bes1/content" ‖ suite ‖ context, 64)`.
+#[inline]
 pub(crate) fn content(dek: &Dek, context: &Context) -> Content {
     let mut okm = Zeroizing::new([0_u8; 64]);
     expand(dek.secret(), &[b"bes1/content", &[SUITE], context.as_bytes()], &mut *okm);
@@ -24,8 +25,9 @@ pub(crate) fn content(dek: &Dek, context: &Context) -> Content {
 }
 
 /// `wrap_key = HKDF-Expand(KEK, "bes1/wrap" ‖ suite ‖ commitment, 32)`.
+#[inline]
 pub(crate) fn wrap_key(kek: &Kek, commitment: &[u8; 32]) -> MessageKey {
     let mut key = Zeroizing::new([0_u8; KEY_LEN]);
-    expand(kek.expose(), &[b"bes1/wrap", &[SUITE], commitment], &mut *key);
+    kek.prk().expand(&[b"bes1/wrap", &[SUITE], commitment], &mut *key);
     MessageKey::new(&key)
 }

@@ -1,12 +1,12 @@
 //! Key-encryption keys and their ids.
 
-use std::fmt;
+use std::{fmt, hint::black_box};
 
 use ring::rand::{SecureRandom, SystemRandom};
 use uuid::Uuid;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::format::KEY_LEN;
+use crate::{format::KEY_LEN, primitive::Prk};
 
 /// The operating system gave no randomness. Nothing was generated or sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -103,17 +103,32 @@ impl fmt::Debug for SecretKey {
 
 /// A key-encryption key: wraps the data keys of one tenant's records.
 ///
-/// Its 32 bytes are zeroised on drop. The copies that ring makes on the stack while it works are not.
+/// Its 32 bytes are zeroised on drop, and the HMAC states that are computed from them once are overwritten. The copies that
+/// ring makes on the stack while it works are not.
 pub struct Kek {
     id: KekId,
     key: SecretKey,
+    states: States,
+}
+
+/// The states that HMAC begins with under a KEK, boxed as [`SecretKey`] is. ring zeroises nothing, so they are overwritten
+/// with those of a key that is no secret.
+struct States(Box<Prk>);
+
+impl Drop for States {
+    fn drop(&mut self) {
+        *self.0 = Prk::new(&[0; KEY_LEN]);
+        // So that the compiler does not take it for a write that nobody reads.
+        black_box(&self.0);
+    }
 }
 
 impl Kek {
     /// A KEK of known bytes, as a key provider unwraps it.
     #[must_use]
     pub fn new(id: KekId, key: SecretKey) -> Self {
-        Self { id, key }
+        let states = States(Box::new(Prk::new(key.expose())));
+        Self { id, key, states }
     }
 
     /// Which KEK it is.
@@ -128,6 +143,11 @@ impl Kek {
     pub fn expose(&self) -> &[u8; KEY_LEN] {
         self.key.expose()
     }
+
+    /// The secret, ready to be expanded.
+    pub(crate) fn prk(&self) -> &Prk {
+        &self.states.0
+    }
 }
 
 impl fmt::Debug for Kek {
@@ -136,19 +156,28 @@ impl fmt::Debug for Kek {
     }
 }
 
-/// A data-encryption key: encrypts one write of one record. It never leaves this crate.
-pub(crate) struct Dek(SecretKey);
+/// A data-encryption key: encrypts one write of one record. It never leaves this crate, nor the place on the stack that it
+/// was made in: it is filled there, lent, and zeroised there.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub(crate) struct Dek([u8; KEY_LEN]);
 
 impl Dek {
-    pub(crate) fn new(key: SecretKey) -> Self {
-        Self(key)
+    /// No key yet.
+    pub(crate) fn empty() -> Self {
+        Self([0; KEY_LEN])
     }
 
-    pub(crate) fn generate() -> Result<Self, RandomnessUnavailable> {
-        SecretKey::generate().map(Self)
+    /// Makes it 256 random bits.
+    pub(crate) fn generate(&mut self) -> Result<(), RandomnessUnavailable> {
+        fill_random(&mut self.0)
+    }
+
+    /// Makes it these bytes.
+    pub(crate) fn copy_from(&mut self, secret: &[u8; KEY_LEN]) {
+        self.0.copy_from_slice(secret);
     }
 
     pub(crate) fn secret(&self) -> &[u8; KEY_LEN] {
-        self.0.expose()
+        &self.0
     }
 }

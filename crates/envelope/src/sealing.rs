@@ -2,8 +2,10 @@
 
 use subtle::ConstantTimeEq;
 
+#[cfg(feature = "test-vectors")]
+use crate::SecretKey;
 use crate::{
-    Context, Envelope, KekId, Malformed, RandomnessUnavailable, SecretKey, derive,
+    Context, Envelope, KekId, Malformed, RandomnessUnavailable, derive,
     format::{
         COMMITMENT_OFFSET, CONTENT_OFFSET, KEK_ID_OFFSET, KEY_LEN, MAGIC, OVERHEAD, SUITE,
         WRAPPED_DEK_OFFSET, WRITE_ID_LEN,
@@ -72,7 +74,9 @@ pub fn seal(kek: &Kek, context: &Context, plaintext: &[u8]) -> Result<Vec<u8>, S
 /// # Panics
 /// If `buffer` is shorter than [`CONTENT_OFFSET`].
 pub fn seal_in_place(kek: &Kek, context: &Context, buffer: &mut Vec<u8>) -> Result<(), SealError> {
-    seal_under(&Dek::generate()?, kek, context, buffer)
+    let mut dek = Dek::empty();
+    dek.generate()?;
+    seal_under(&dek, kek, context, buffer)
 }
 
 /// Seals under a DEK that the caller chose. For known-answer tests alone: a DEK used twice breaks the format.
@@ -88,7 +92,9 @@ pub fn seal_with_dek(
 ) -> Result<Vec<u8>, SealError> {
     let mut buffer = vec![0; CONTENT_OFFSET];
     buffer.extend_from_slice(plaintext);
-    seal_under(&Dek::new(dek), kek, context, &mut buffer)?;
+    let mut secret = Dek::empty();
+    secret.copy_from(dek.expose());
+    seal_under(&secret, kek, context, &mut buffer)?;
     Ok(buffer)
 }
 
@@ -108,7 +114,7 @@ fn seal_under(dek: &Dek, kek: &Kek, context: &Context, buffer: &mut Vec<u8>) -> 
     Ok(())
 }
 
-/// Opens an envelope: the only way to its plaintext.
+/// Opens an envelope, in one allocation: that of the plaintext.
 ///
 /// # Errors
 /// [`OpenError`].
@@ -121,19 +127,18 @@ pub fn open(kek: &Kek, context: &Context, envelope: &[u8]) -> Result<Vec<u8>, Op
     Ok(plaintext)
 }
 
-/// Opens an envelope within its own buffer and returns the part that is now plaintext. On an error the
-/// buffer holds no plaintext, and no envelope any more.
+/// Opens an envelope within its own buffer, which then is the plaintext; nothing is allocated or moved twice. On an error the
+/// buffer holds no plaintext, and perhaps no envelope any more.
 ///
 /// # Errors
 /// [`OpenError`].
-pub fn open_in_place<'a>(
-    kek: &Kek,
-    context: &Context,
-    envelope: &'a mut [u8],
-) -> Result<&'a mut [u8], OpenError> {
-    let content = verified_content(kek, context, &Envelope::parse(envelope)?)?;
-    let (header, content_bytes) = envelope.split_at_mut(CONTENT_OFFSET);
-    Ok(content.decrypt(&header[..WRITE_ID_LEN], content_bytes)?)
+pub fn open_in_place(kek: &Kek, context: &Context, buffer: &mut Vec<u8>) -> Result<(), OpenError> {
+    let parsed = Envelope::parse(buffer)?;
+    let content = verified_content(kek, context, &parsed)?;
+    let write_id = *parsed.write_id();
+    let length = content.decrypt_within(&write_id, buffer, CONTENT_OFFSET..)?.len();
+    buffer.truncate(length);
+    Ok(())
 }
 
 /// Moves an envelope from the KEK `from` to the KEK `to`: replaces bytes 37–100, the KEK's id and the wrapped
@@ -143,7 +148,8 @@ pub fn open_in_place<'a>(
 /// [`OpenError`] if `from` does not unwrap the DEK; the envelope is then unchanged.
 pub fn rewrap(from: &Kek, to: &Kek, envelope: &mut [u8]) -> Result<(), OpenError> {
     let parsed = Envelope::parse(envelope)?;
-    let dek = unwrap(from, &parsed)?;
+    let mut dek = Dek::empty();
+    unwrap(from, &parsed, &mut dek)?;
     let commitment = *parsed.commitment();
     wrap(&dek, to, &commitment, &mut envelope[..CONTENT_OFFSET]);
     Ok(())
@@ -151,7 +157,8 @@ pub fn rewrap(from: &Kek, to: &Kek, envelope: &mut [u8]) -> Result<(), OpenError
 
 /// Unwraps the DEK, derives the content key for `context`, and gives it out only if the commitment holds.
 fn verified_content(kek: &Kek, context: &Context, envelope: &Envelope<'_>) -> Result<MessageKey, OpenError> {
-    let dek = unwrap(kek, envelope)?;
+    let mut dek = Dek::empty();
+    unwrap(kek, envelope, &mut dek)?;
     let content = derive::content(&dek, context);
     if bool::from(content.commitment.ct_eq(envelope.commitment())) {
         Ok(content.key)
@@ -172,14 +179,15 @@ fn wrap(dek: &Dek, kek: &Kek, commitment: &[u8; 32], header: &mut [u8]) {
     tag_bytes.copy_from_slice(&tag);
 }
 
-fn unwrap(kek: &Kek, envelope: &Envelope<'_>) -> Result<Dek, OpenError> {
+fn unwrap(kek: &Kek, envelope: &Envelope<'_>, dek: &mut Dek) -> Result<(), OpenError> {
     if envelope.kek_id() != kek.id() {
         return Err(OpenError::WrongKey { found: envelope.kek_id(), given: kek.id() });
     }
     let mut wrapped = zeroize::Zeroizing::new(*envelope.wrapped_dek());
     let authenticated = &envelope.as_bytes()[..WRAPPED_DEK_OFFSET];
     let key = derive::wrap_key(kek, envelope.commitment()).decrypt(authenticated, &mut *wrapped)?;
-    Ok(Dek::new(SecretKey::from_slice(key).expect("what was wrapped has 32 bytes")))
+    dek.copy_from((&*key).try_into().expect("what was wrapped has 32 bytes"));
+    Ok(())
 }
 
 #[cfg(test)]
@@ -215,8 +223,9 @@ mod tests {
         let plaintext = br#"{"text":"hello"}"#;
         let mut envelope = vec![0; CONTENT_OFFSET];
         envelope.extend_from_slice(plaintext);
-        seal_under(&Dek::new(SecretKey::from_slice(&dek_bytes).unwrap()), &kek, &context, &mut envelope)
-            .unwrap();
+        let mut dek = Dek::empty();
+        dek.copy_from(&dek_bytes);
+        seal_under(&dek, &kek, &context, &mut envelope).unwrap();
 
         let expected = [
             "4245533101",
@@ -244,6 +253,7 @@ mod tests {
         let before = buffer.as_ptr();
         seal_in_place(&kek, &context, &mut buffer).unwrap();
         assert_eq!((buffer.as_ptr(), buffer.len()), (before, OVERHEAD + 5));
-        assert_eq!(open_in_place(&kek, &context, &mut buffer).unwrap(), b"hello");
+        open_in_place(&kek, &context, &mut buffer).unwrap();
+        assert_eq!((buffer.as_ptr(), &buffer[..]), (before, &b"hello"[..]));
     }
 }

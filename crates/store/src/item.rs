@@ -248,17 +248,19 @@ pub(crate) fn encode(record: StoredRecord) -> Result<Item, StoreError> {
         return Err(malformed(format!("an attribute cannot be named {name:?}")).into());
     }
     check_size(path, *version, attributes, envelope.len())?;
-    let mut item = record_key(&record.path);
+    let attributes = record.attributes.into_entries();
+    let mut item = Item::with_capacity([PK, SK, VERSION, ENVELOPE].len() + attributes.len());
+    item.extend(record_key(&record.path));
     item.insert(VERSION.to_owned(), AttributeValue::N(record.version.to_string()));
     item.insert(ENVELOPE.to_owned(), AttributeValue::B(Blob::new(record.envelope)));
-    for (name, value) in record.attributes.iter() {
+    for (name, value) in attributes {
         let value = match value {
-            Value::String(text) => AttributeValue::S(text.clone()),
+            Value::String(text) => AttributeValue::S(text),
             Value::Integer(number) => AttributeValue::N(number.to_string()),
-            Value::Bool(bit) => AttributeValue::Bool(*bit),
-            Value::Bytes(bytes) => AttributeValue::B(Blob::new(bytes.clone())),
+            Value::Bool(bit) => AttributeValue::Bool(bit),
+            Value::Bytes(bytes) => AttributeValue::B(Blob::new(bytes)),
         };
-        item.insert(name.to_owned(), value);
+        item.insert(name, value);
     }
     Ok(item)
 }

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use blue_address::{ItemAttributes, RecordPath, Value};
 
-use crate::item::{ENVELOPE, Item, PK, SK, VERSION, partition, sort_key};
+use crate::item::{ENVELOPE, Item, PK, SK, VERSION};
 
 /// The most bytes an item may have, names included: 400 KiB.
 pub const MAX_ITEM_SIZE: usize = 409_600;
@@ -18,12 +18,19 @@ pub(crate) fn record_size(
 ) -> usize {
     let names = VERSION.len() + ENVELOPE.len();
     let attributes: usize = attributes.iter().map(|(name, value)| name.len() + value_size(value)).sum();
-    record_key_size(path) + names + number_size(&version.to_string()) + envelope_len + attributes
+    record_key_size(path)
+        + names
+        + number_size(itoa::Buffer::new().format(version))
+        + envelope_len
+        + attributes
 }
 
 /// The size of what tells a record's item from others.
 pub(crate) fn record_key_size(path: &RecordPath) -> usize {
-    key_size(&partition(&path.tenant, &path.collection), &sort_key(path))
+    let RecordPath { tenant, collection, kind, id } = path;
+    let partition = "R##".len() + tenant.as_str().len() + collection.as_str().len();
+    let sort_key = "#".len() + kind.as_str().len() + id.as_str().len();
+    PK.len() + partition + SK.len() + sort_key
 }
 
 /// The same count, of an item as it is sent.
@@ -46,7 +53,7 @@ pub(crate) fn key_size(pk: &str, sk: &str) -> usize {
 fn value_size(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
-        Value::Integer(number) => number_size(&number.to_string()),
+        Value::Integer(number) => number_size(itoa::Buffer::new().format(*number)),
         Value::Bool(_) => 1,
         Value::Bytes(bytes) => bytes.len(),
     }
