@@ -7,13 +7,13 @@ use blue_audit::{CryptoOp, collection_resource};
 use blue_store::{Cursor, Deadline, Page, StoreError};
 use futures::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
 use crate::{
-    AuditUnavailable, Entry, JsonMismatch, Key, Payload, ReadError, Record, Tampered, TraceContext,
+    AuditUnavailable, Entry, JsonMismatch, Key, Padding, Payload, ReadError, Record, Tampered, TraceContext,
     WriteError,
     audit::Caller,
     commit::Content,
+    payload::SealingBuffer,
     read::NotOpened,
     store::Inner,
     telemetry::{Operation, Subject},
@@ -137,8 +137,8 @@ impl Collection {
     /// [`WriteError`].
     pub async fn put_if<T: Record>(&self, record: &T, put: Put) -> Result<u64, WriteError> {
         let path = self.path(key::<T>(record.id())?);
-        let content = content(&path, record)?;
-        Box::pin(self.inner.put(&self.caller, &path, &content, put)).await
+        let content = || content(&path, record, self.inner.padding);
+        Box::pin(self.inner.put(&self.caller, &path, content, put)).await
     }
 
     /// Reads a record; `None` if there is none.
@@ -213,7 +213,7 @@ impl Collection {
                     let id = entry.value.id().to_owned();
                     return Err(WriteError::Moved { address: path.to_string(), id });
                 }
-                let content = content(&path, &entry.value)?;
+                let content = content(&path, &entry.value, self.inner.padding)?;
                 entry.attributes = content.attributes.clone();
                 Ok((content, entry))
             })
@@ -268,8 +268,11 @@ impl Collection {
         attributes: Attributes,
         put: Put,
     ) -> Result<u64, WriteError> {
-        let content = Content { payload, attributes };
-        Box::pin(self.inner.put(&self.caller, &self.path(key.clone()), &content, put)).await
+        let content = || {
+            let plaintext = SealingBuffer::of_payload(&payload, self.inner.padding);
+            Ok(Content { plaintext, attributes: attributes.clone() })
+        };
+        Box::pin(self.inner.put(&self.caller, &self.path(key.clone()), content, put)).await
     }
 
     /// Reads a record of any kind and content.
@@ -363,10 +366,10 @@ fn key<T: Record>(id: impl AsRef<str>) -> Result<Key, NameError> {
     Ok(Key { kind: Kind::new(T::KIND)?, id: RecordId::new(id)? })
 }
 
-fn content<T: Record>(path: &RecordPath, record: &T) -> Result<Content, WriteError> {
-    let serialise = |source| WriteError::Serialise { address: path.to_string(), source };
-    let text: Box<RawValue> = serde_json::value::to_raw_value(record).map_err(serialise)?;
-    Ok(Content { payload: Payload::Json(text), attributes: record.attributes()? })
+fn content<T: Record>(path: &RecordPath, record: &T, padding: Padding) -> Result<Content, WriteError> {
+    let plaintext = SealingBuffer::of_value(record, padding)
+        .map_err(|source| WriteError::Serialise { address: path.to_string(), source })?;
+    Ok(Content { plaintext, attributes: record.attributes()? })
 }
 
 fn decode<T: DeserializeOwned>(payload: Payload) -> Result<T, Option<JsonMismatch>> {

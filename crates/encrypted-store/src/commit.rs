@@ -10,6 +10,7 @@ use crate::{
     Delete, Entry, KeyUnavailable, Payload, Put, WriteError,
     audit::{Caller, Changed, Failure, Origin, RecordChange, Unrecorded, key_failure},
     keks::now_micros,
+    payload::SealingBuffer,
     read::{NotOpened, Unopened, Unsealed, kek_id_of},
     store::Inner,
     telemetry::{Operation, Subject},
@@ -17,14 +18,14 @@ use crate::{
 
 /// One change of one record.
 enum Change<'a> {
-    Create { content: &'a Content },
-    Replace { content: &'a Content, previous: &'a Previous },
+    Create { content: Content },
+    Replace { content: Content, previous: &'a Previous },
     Delete { expected: &'a Revision, kek_id: Option<KekId> },
 }
 
-/// What a record is to become.
+/// What a record is to become. It is sealed in the buffer that it stands in, so each attempt at a write makes it anew.
 pub(crate) struct Content {
-    pub(crate) payload: Payload,
+    pub(crate) plaintext: SealingBuffer,
     pub(crate) attributes: Attributes,
 }
 
@@ -111,11 +112,10 @@ impl Inner {
                 (content, previous.entry.version + 1, previous.entry.created, put)
             }
         };
-        let Content { payload, attributes } = content;
+        let Content { plaintext: SealingBuffer { payload_type, bytes: mut envelope }, attributes } = content;
         let updated = now.max(created);
-        let system = SystemAttributes { payload_type: payload.payload_type(), created, updated };
-        let attributes = system.added_to(attributes.clone());
-        let mut envelope = payload.to_sealing_buffer(self.padding);
+        let system = SystemAttributes { payload_type, created, updated };
+        let attributes = system.added_to(attributes);
         // Before the tenant gets a key and a place in the directory for a record that cannot be written.
         check_size(path, version, &attributes, envelope.len() + TAG_LEN).map_err(failed)?;
 
@@ -165,15 +165,15 @@ impl Inner {
         &self,
         caller: &Caller,
         path: &RecordPath,
-        content: &Content,
+        content: impl Fn() -> Result<Content, WriteError>,
         put: Put,
     ) -> Result<u64, WriteError> {
         let watched = self.telemetry.begin(Operation::Put, Subject::Record(path), caller);
         let putting = async {
             let mut act = self.begin(&watched.caller)?;
             let result = match put {
-                Put::Create => self.create(&mut act, path, content).await,
-                Put::Replace(expected) => self.replace(&mut act, path, content, expected).await,
+                Put::Create => self.create(&mut act, path, content()?).await,
+                Put::Replace(expected) => self.replace(&mut act, path, content()?, expected).await,
                 Put::Upsert => self.upsert(&mut act, path, content).await,
             };
             self.end(act, CryptoOp::Encrypt, path, result).await
@@ -181,7 +181,7 @@ impl Inner {
         watched.watch(putting).await
     }
 
-    async fn create(&self, act: &mut Act, path: &RecordPath, content: &Content) -> Result<u64, WriteError> {
+    async fn create(&self, act: &mut Act, path: &RecordPath, content: Content) -> Result<u64, WriteError> {
         match self.commit(act, path, Change::Create { content }).await? {
             Committed::Done(written) => Ok(written.version),
             Committed::Conflict(current) => Err(self.conflict(path, current)),
@@ -192,7 +192,7 @@ impl Inner {
         &self,
         act: &mut Act,
         path: &RecordPath,
-        content: &Content,
+        content: Content,
         expected: u64,
     ) -> Result<u64, WriteError> {
         let previous = self.previous(act, path).await?.ok_or_else(|| not_found(path))?;
@@ -208,9 +208,15 @@ impl Inner {
 
     /// Creates the record; if one is there, replaces it; until one of both succeeds. A new record costs one
     /// request, an existing one two.
-    async fn upsert(&self, act: &mut Act, path: &RecordPath, content: &Content) -> Result<u64, WriteError> {
+    async fn upsert(
+        &self,
+        act: &mut Act,
+        path: &RecordPath,
+        content: impl Fn() -> Result<Content, WriteError>,
+    ) -> Result<u64, WriteError> {
         let mut previous: Option<Previous> = None;
         for attempt in 0.. {
+            let content = content()?;
             let change = match &previous {
                 None => Change::Create { content },
                 Some(previous) => Change::Replace { content, previous },
@@ -268,7 +274,7 @@ impl Inner {
             };
             let previous = Previous { revision, entry };
             let (content, result) = edit(previous.entry.clone())?;
-            let change = Change::Replace { content: &content, previous: &previous };
+            let change = Change::Replace { content, previous: &previous };
             match self.commit(act, path, change).await? {
                 Committed::Done(written) => return Ok((written, result)),
                 Committed::Conflict(current) => {

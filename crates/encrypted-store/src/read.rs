@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use blue_address::RecordPath;
 use blue_audit::{CryptoOp, Details, resource};
-use blue_envelope::{Context, Envelope, KekId, open};
+use blue_envelope::{Context, Envelope, KekId, open_in_place};
 use blue_keys::KeyOwner;
 use blue_store::{Current, Deadline, StoredRecord, SystemAttributes};
 
@@ -201,7 +201,7 @@ impl Inner {
         deadline: Deadline,
         event: &mut Details,
     ) -> Result<(Entry<Payload>, RecordPath, KekId), NotOpened> {
-        let StoredRecord { path, version, envelope, attributes } = record;
+        let StoredRecord { path, version, mut envelope, attributes } = record;
         let tampered = |cause: TamperedCause| NotOpened::tampered(&path, cause);
         let parsed = Envelope::parse(&envelope)
             .map_err(|error| tampered(blue_envelope::OpenError::from(error).into()))?;
@@ -217,7 +217,8 @@ impl Inner {
             .map_err(|error| NotOpened::key(&path, error))?;
 
         let context = Context::new(&self.address(&path), version, &attributes);
-        let plaintext = open(&kek, &context, &envelope).map_err(|error| tampered(error.into()))?;
+        open_in_place(&kek, &context, &mut envelope).map_err(|error| tampered(error.into()))?;
+        let plaintext = envelope;
         // From here on everything is as this store once sealed it.
         let system = SystemAttributes::of(&attributes).map_err(|_| tampered(TamperedCause::Content))?;
         let value = Payload::of_plaintext(system.payload_type, plaintext)

@@ -19,6 +19,7 @@ use crate::{
     audit::{Caller, Changed, Origin},
     commit::{Content, conflict, failure_of, not_sent},
     errors::KeyFailure,
+    payload::SealingBuffer,
     read::{NotOpened, kek_id_of},
     store::Inner,
     telemetry::Operation,
@@ -268,8 +269,15 @@ impl Inner {
         if is_late && self.is_under_newest(&record).await? {
             return Ok(Moved::Already);
         }
-        let same =
-            |entry: Entry<Payload>| Ok((Content { payload: entry.value, attributes: entry.attributes }, ()));
+        let same = |entry: Entry<Payload>| {
+            Ok((
+                Content {
+                    plaintext: SealingBuffer::of_payload(&entry.value, self.padding),
+                    attributes: entry.attributes,
+                },
+                (),
+            ))
+        };
         match Box::pin(self.update(caller, &record.path, same)).await {
             Ok(_) => Ok(Moved::Done),
             Err(WriteError::NotFound { .. }) => Ok(Moved::Gone),
