@@ -12,7 +12,8 @@ use tracing::Instrument;
 use crate::{Appended, AuditKeys, Cause, GENESIS, Refusal, Segment, SegmentLog, Stored};
 
 use super::{
-    AppendError, AppenderConfig, Committed, Head, Message, Shared, State, Stopped, Submission,
+    AppendError, AppenderConfig, Committed, Head, MAX_SEGMENT_LEN, Message, Shared, State, Stopped,
+    Submission,
     group::{Group, NotAdmitted},
     slot::{Attempt, Fate, Slot},
     telemetry::span_of,
@@ -38,10 +39,19 @@ pub(super) struct Actor<L: SegmentLog> {
     looked_at: Instant,
     /// In the order of their submission.
     waiting: VecDeque<Message<L>>,
+    /// If nobody waits for any of those.
+    linger: Option<Linger>,
     /// What other transactions were in the way of, each to be sent alone, not before its time.
     alone: VecDeque<(Instant, Submission<L>)>,
     /// In a row.
     lost_races: u32,
+}
+
+/// Buffered events that wait for others.
+struct Linger {
+    until: Instant,
+    /// The bytes that they take in a segment.
+    len: usize,
 }
 
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
@@ -78,6 +88,7 @@ impl<L: SegmentLog> Actor<L> {
             head: None,
             looked_at: Instant::now(),
             waiting: VecDeque::new(),
+            linger: None,
             alone: VecDeque::new(),
             lost_races: 0,
         }
@@ -106,15 +117,20 @@ impl<L: SegmentLog> Actor<L> {
     async fn work_is_there(&mut self) -> bool {
         loop {
             while let Ok(message) = self.received.try_recv() {
-                self.waiting.push_back(message);
+                self.take_in(message);
             }
-            let due = self.alone.front().map(|(due, _)| *due);
-            if !self.waiting.is_empty() || due.is_some_and(|due| due <= Instant::now()) {
+            let due = match (self.waiting_is_due(), self.alone.front().map(|(due, _)| *due)) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            };
+            if due.is_some_and(|due| due <= Instant::now()) {
                 return true;
             }
             let message = match due {
                 None => self.received.recv().await,
                 Some(due) => match tokio::time::timeout_at(due, self.received.recv()).await {
+                    // There are no others to wait for.
+                    Ok(None) if !self.waiting.is_empty() => return true,
                     Ok(None) => {
                         tokio::time::sleep_until(due).await;
                         continue;
@@ -124,9 +140,33 @@ impl<L: SegmentLog> Actor<L> {
                 },
             };
             match message {
-                Some(message) => self.waiting.push_back(message),
+                Some(message) => self.take_in(message),
                 None => return false,
             }
+        }
+    }
+
+    fn take_in(&mut self, message: Message<L>) {
+        match &message {
+            Message::Submission(Submission { waiter: None, events_len, .. }) => match &mut self.linger {
+                _ if self.waiting.is_empty() => {
+                    let until = Instant::now() + self.config.linger;
+                    self.linger = Some(Linger { until, len: *events_len });
+                }
+                Some(linger) => linger.len += events_len,
+                None => {}
+            },
+            Message::Submission(_) | Message::Flush(_) => self.linger = None,
+        }
+        self.waiting.push_back(message);
+    }
+
+    /// When what waits is to be sent; `None` if nothing does.
+    fn waiting_is_due(&self) -> Option<Instant> {
+        match &self.linger {
+            _ if self.waiting.is_empty() => None,
+            Some(linger) if linger.len < MAX_SEGMENT_LEN => Some(linger.until),
+            _ => Some(Instant::now()),
         }
     }
 

@@ -365,6 +365,64 @@ async fn buffered_events_are_there_after_a_flush() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn buffered_events_wait_for_others_but_not_for_long() {
+    let log = Log::new(1, Faults::default());
+    let appender = appender(&log);
+    let linger = AppenderConfig::default().linger;
+    for number in 0..3 {
+        appender.reserve(1, soon()).await.unwrap().buffer(vec![event(number)]).unwrap();
+        tokio::time::sleep(linger / 4).await;
+    }
+    assert!(log.table().segments.is_empty(), "the first one waits yet");
+    tokio::time::sleep(linger / 2).await;
+    assert_eq!(resources(&log), ["0", "1", "2"]);
+    assert_eq!(log.table().segments.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_who_waits_waits_for_buffered_events_to_be_more() {
+    let log = Log::new(1, Faults::default());
+    let appender = appender(&log);
+    let begun = tokio::time::Instant::now();
+    appender.reserve(1, soon()).await.unwrap().buffer(vec![event("buffered")]).unwrap();
+    tokio::task::yield_now().await;
+    appender.append(vec![event("waited for")], soon()).await.unwrap();
+    assert_eq!(resources(&log), ["buffered", "waited for"]);
+    appender.reserve(1, soon()).await.unwrap().buffer(vec![event("flushed")]).unwrap();
+    tokio::task::yield_now().await;
+    appender.flush(soon()).await.unwrap();
+    assert_eq!((log.table().segments.len(), begun.elapsed()), (2, Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn buffered_events_that_fill_a_segment_wait_no_longer() {
+    let log = Log::new(1, Faults::default());
+    let appender = appender(&log);
+    let len = event(0).stored_len(&Chain::new("main").unwrap());
+    let begun = tokio::time::Instant::now();
+    for _ in 0..MAX_SEGMENT_LEN.div_ceil(len) {
+        appender.reserve(1, soon()).await.unwrap().buffer(vec![event(0)]).unwrap();
+    }
+    while log.table().segments.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_buffered_when_the_last_appender_goes_is_written_at_once() {
+    let log = Log::new(1, Faults::default());
+    let appender = appender(&log);
+    let begun = tokio::time::Instant::now();
+    appender.reserve(1, soon()).await.unwrap().buffer(vec![event("buffered")]).unwrap();
+    drop(appender);
+    while log.table().segments.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unknown_outcome_is_decided_by_a_fence() {
     let log = Log::new(1, Faults { request_late: 100, ..Faults::default() });
     let appender = appender(&log);
