@@ -2,12 +2,14 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 mod attacks;
+mod bench;
 mod claims;
 mod clean_runs;
 mod configuration;
 mod faults;
 mod fuzz;
 mod image;
+mod instructions;
 mod kat;
 mod layering;
 mod miri;
@@ -44,6 +46,8 @@ enum Command {
     Down,
     /// Build a Docker image of DynamoDB Local, or of moto, where none can be pulled (as root, on Debian).
     Image(image::Arguments),
+    /// Run the benchmarks, and make docs/benchmarks.md of what they say.
+    Bench(bench::Arguments),
     /// Edit the audit log at random places, and see that verification finds each edit under its class.
     Attacks(attacks::Arguments),
     /// See that every claim of docs/threat-model.md has a test that is there, and that it ran.
@@ -56,6 +60,8 @@ enum Command {
     Faults(faults::Arguments),
     /// Run the fuzz targets live, each for some seconds (needs nightly Rust).
     Fuzz(fuzz::Arguments),
+    /// Count the instructions of sealing and opening, and compare with what is committed (Linux on x86_64, valgrind).
+    Instructions(instructions::Arguments),
     /// Run the known-answer tests and show what each source came to.
     Kat,
     /// Check that every crate depends on what it may, and on nothing else.
@@ -79,11 +85,13 @@ fn main() -> ExitCode {
         Command::Down => up::down(),
         Command::Image(arguments) => image::run(&arguments),
         Command::Attacks(arguments) => attacks::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Claims(arguments) => claims::run(&arguments),
         Command::CleanRuns(arguments) => clean_runs::run(&arguments),
         Command::Configuration(arguments) => configuration::run(&arguments),
         Command::Faults(arguments) => faults::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Instructions(arguments) => instructions::run(&arguments),
         Command::Kat => kat::run(),
         Command::Layering => layering::run(),
         Command::Miri => miri::run(),
