@@ -85,7 +85,7 @@ impl Fields {
 pub(crate) fn encoded(events: &[CryptoAuditEvent]) -> Vec<u8> {
     let with_length = |event: &CryptoAuditEvent| {
         let bytes = event.event_bytes();
-        [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], &bytes].concat()
+        [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
     };
     events.iter().flat_map(with_length).collect()
 }

@@ -201,7 +201,7 @@ pub(crate) fn chains<'a>(items: impl Iterator<Item = &'a Item>) -> BTreeMap<Stri
         let segment = SegmentItem::from_item(item.clone()).unwrap();
         let SegmentItem { chain, first, events, count, head_hash, mac, audit_kek_id } = segment.clone();
         let read = Segment { chain: chain.to_string(), first, events, count, head_hash, mac, audit_kek_id };
-        let events = read.verify_without_key().unwrap().events().to_vec();
+        let events = read.verify_without_key().unwrap().events().map(CryptoAuditEvent::from).collect();
         chains.entry(chain.to_string()).or_default().push(Run { segment, events });
     }
     chains.values_mut().for_each(|runs| runs.sort_by_key(Run::first));

@@ -11,7 +11,7 @@ use std::{
 
 use blue_encrypted_store::{
     AuditConfig, ChainPolicy, Collection, Delete, WritePolicy,
-    blue_audit::{Class, CryptoAuditEvent, Observer, Report, Verdict, VerifyOptions, address::Chain},
+    blue_audit::{Class, Events, Observer, Report, Verdict, VerifyOptions, address::Chain},
 };
 use blue_tests::{Fate, Note, Proxy, Sandbox};
 use tokio::{runtime::Handle, task};
@@ -64,7 +64,7 @@ struct Meanwhile<F> {
 }
 
 impl<F: Fn(u64, u64, &Chain) + Send + Sync> Observer for Meanwhile<F> {
-    fn segment(&self, chain: &Chain, _: &[CryptoAuditEvent]) {
+    fn segment(&self, chain: &Chain, _: Events<'_>) {
         (self.act)(self.heard.fetch_add(1, SeqCst) + 1, self.all, chain);
     }
 }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use blue_encrypted_store::{
     KeyProvider, Namespace,
     blue_audit::{
-        AuditKey, AuditKeys, Cause, CryptoAuditEvent, CryptoOp, Details, Observer, Outcome, Page, Segment,
-        SegmentSource, Stored, VerifyOptions, address::Chain, resource, verify,
+        AuditKey, AuditKeys, Cause, CryptoAuditEvent, CryptoOp, Details, Events, Observer, Outcome, Page,
+        Segment, SegmentSource, Stored, VerifyOptions, address::Chain, resource, verify,
     },
     envelope::{Envelope, KekId},
     keys::{KeyContext, KeyOwner, UmkId, WrappedKek},
@@ -252,9 +252,9 @@ struct Seen {
 }
 
 impl Observer for Seen {
-    fn segment(&self, chain: &Chain, events: &[CryptoAuditEvent]) {
+    fn segment(&self, chain: &Chain, events: Events<'_>) {
         let mut chains = self.chains.lock().unwrap_or_else(PoisonError::into_inner);
-        chains.entry(chain.to_string()).or_default().extend_from_slice(events);
+        chains.entry(chain.to_string()).or_default().extend(events.clone().map(CryptoAuditEvent::from));
         let mut segments = self.segments.lock().unwrap_or_else(PoisonError::into_inner);
         segments.entry(chain.to_string()).or_default().push(events.len());
     }

@@ -51,6 +51,7 @@ pub use name::{
 ///
 /// # Panics
 /// If `x` is longer than `u32::MAX` bytes. Nothing of that size fits in a DynamoDB item (409,600 bytes).
+#[inline]
 pub fn push_length_prefixed(out: &mut Vec<u8>, x: &[u8]) {
     let length = u32::try_from(x.len()).expect("a field of an item is far below 4 GiB");
     out.extend_from_slice(&length.to_be_bytes());
@@ -60,6 +61,7 @@ pub fn push_length_prefixed(out: &mut Vec<u8>, x: &[u8]) {
 /// Splits `lp(x) ‖ rest` into `x` and `rest`; `None` if the bytes end before x does. The inverse of
 /// [`push_length_prefixed`].
 #[must_use]
+#[inline]
 pub fn split_length_prefixed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)

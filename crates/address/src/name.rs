@@ -92,6 +92,13 @@ macro_rules! name {
             }
         }
 
+        /// The text, shared and not copied.
+        impl From<$name> for Arc<str> {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
         impl FromStr for $name {
             type Err = NameError;
             fn from_str(text: &str) -> Result<Self, NameError> {

@@ -1,13 +1,10 @@
 //! Events, read back from the bytes that were hashed.
 
 use blue_address::split_length_prefixed;
-use time::{OffsetDateTime, PrimitiveDateTime};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{
-    CryptoAuditEvent, CryptoOp, Details, Outcome,
-    event::{LABEL, TIMESTAMP, timestamp_text},
-};
+use crate::{CryptoAuditEvent, CryptoOp, Details, Outcome, event::LABEL, timestamp::read_timestamp};
 
 /// The bytes are no event. They are named by the field that is wrong, never shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -16,92 +13,176 @@ pub struct MalformedEvent {
     field: &'static str,
 }
 
-impl CryptoAuditEvent {
-    /// Reads back an event from its [`CryptoAuditEvent::event_bytes`]; whatever it accepts is its own encoding. The
-    /// event's hash is computed from the bytes, so it says nothing about who wrote them.
+/// An event that borrows its texts from the bytes that it was read from. Nothing of it is copied or hashed before it is
+/// asked for; [`CryptoAuditEvent::from`] makes it an event of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventView<'a> {
+    details: Details<&'a str>,
+    chain: &'a str,
+    sequence: u64,
+    previous_hash: &'a [u8; 32],
+    event_bytes: &'a [u8],
+}
+
+impl<'a> EventView<'a> {
+    /// Reads an event from its [`CryptoAuditEvent::event_bytes`]; whatever it accepts is its own encoding. It says nothing
+    /// about who wrote them.
     ///
     /// # Errors
     /// [`MalformedEvent`] as docs/audit.md of the repository lists under "Event". Free text is not judged.
-    pub fn decode(bytes: &[u8]) -> Result<Self, MalformedEvent> {
-        let fields = bytes.strip_prefix(LABEL).ok_or(MalformedEvent { field: "the beginning" })?;
-        let mut fields = Fields(fields);
+    pub fn decode(event_bytes: &'a [u8]) -> Result<Self, MalformedEvent> {
+        Self::decode_inlined(event_bytes)
+    }
+
+    /// The same, for whoever decodes many and needs but a few of their fields: what it does not need is not even stored.
+    #[inline(always)]
+    pub(crate) fn decode_inlined(event_bytes: &'a [u8]) -> Result<Self, MalformedEvent> {
+        let fields = event_bytes.strip_prefix(LABEL).ok_or(MalformedEvent { field: "the beginning" })?;
+        let mut fields = Fields { rest: fields, text: "" };
+        let event_id = Uuid::from_bytes(*fields.exactly("event_id")?);
+        let timestamp = fields.meaning("timestamp", read_timestamp)?;
+        fields.look_for_text();
         let details = Details {
-            event_id: Uuid::from_bytes(fields.exactly("event_id")?),
-            timestamp: fields.timestamp()?,
-            trace_id: fields.text("trace_id")?.to_owned(),
-            span_id: fields.text("span_id")?.to_owned(),
-            operation: fields.word("operation", CryptoOp::from_word)?,
-            key_id: fields.text("key_id")?.to_owned(),
-            principal: fields.text("principal")?.to_owned(),
-            outcome: fields.word("outcome", Outcome::from_word)?,
-            reason: fields.text("reason")?.to_owned(),
-            resource: fields.text("resource")?.to_owned(),
+            event_id,
+            timestamp,
+            trace_id: fields.text("trace_id")?,
+            span_id: fields.text("span_id")?,
+            operation: fields.meaning("operation", CryptoOp::from_bytes)?,
+            key_id: fields.text("key_id")?,
+            principal: fields.text("principal")?,
+            outcome: fields.meaning("outcome", Outcome::from_bytes)?,
+            reason: fields.text("reason")?,
+            resource: fields.text("resource")?,
             version: fields.number("version")?,
-            content_digest: fields.digest()?,
+            content_digest: fields.meaning("content_digest", digest)?,
         };
-        let chain = fields.text("chain")?.to_owned();
+        let chain = fields.text("chain")?;
         let (sequence, previous_hash) = (fields.number("sequence")?, fields.exactly("previous_hash")?);
-        match fields.0 {
-            [] => Ok(Self::of_encoding(details, chain, sequence, previous_hash, bytes)),
+        match fields.rest {
+            [] => Ok(Self { details, chain, sequence, previous_hash, event_bytes }),
             _ => Err(MalformedEvent { field: "the end" }),
         }
+    }
+
+    /// A view of an event beside its encoding.
+    pub(crate) fn of_encoding(
+        details: Details<&'a str>,
+        chain: &'a str,
+        sequence: u64,
+        previous_hash: &'a [u8; 32],
+        event_bytes: &'a [u8],
+    ) -> Self {
+        Self { details, chain, sequence, previous_hash, event_bytes }
+    }
+
+    /// What the event says.
+    #[must_use]
+    pub fn details(&self) -> &Details<&'a str> {
+        &self.details
+    }
+
+    /// The chain it belongs to.
+    #[must_use]
+    pub fn chain(&self) -> &'a str {
+        self.chain
+    }
+
+    /// Its place in the chain: from 0, without gaps.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The hash of the event before it; [`GENESIS`](crate::GENESIS) for the first.
+    #[must_use]
+    pub fn previous_hash(&self) -> &'a [u8; 32] {
+        self.previous_hash
+    }
+
+    /// The bytes that it was read from: [`CryptoAuditEvent::event_bytes`].
+    #[must_use]
+    pub fn event_bytes(&self) -> &'a [u8] {
+        self.event_bytes
+    }
+
+    /// SHA-256 of [`Self::event_bytes`], computed each time that it is asked for.
+    #[must_use]
+    pub fn event_hash(&self) -> [u8; 32] {
+        Sha256::digest(self.event_bytes).into()
+    }
+}
+
+impl CryptoAuditEvent {
+    /// Reads back an event, as [`EventView::decode`] does, and computes its hash.
+    ///
+    /// # Errors
+    /// Those of [`EventView::decode`].
+    pub fn decode(event_bytes: &[u8]) -> Result<Self, MalformedEvent> {
+        EventView::decode(event_bytes).map(Self::from)
     }
 }
 
 /// The fields that are still to be read.
-struct Fields<'a>(&'a [u8]);
+struct Fields<'a> {
+    rest: &'a [u8],
+    /// What is known to be text at the beginning of `rest`.
+    text: &'a str,
+}
 
 impl<'a> Fields<'a> {
+    /// Looks whether the fields from trace_id to resource, with the lengths before them, are text all together, which is
+    /// much quicker than one by one. Where they are not, since the length of a longer one is not, nothing is lost.
+    #[inline]
+    fn look_for_text(&mut self) {
+        let behind = (0..8).try_fold(self.rest, |rest, _| Some(split_length_prefixed(rest)?.1));
+        let len = behind.map_or(0, |behind| self.rest.len() - behind.len());
+        self.text = str::from_utf8(&self.rest[..len]).unwrap_or_default();
+    }
+
+    #[inline]
     fn next(&mut self, field: &'static str) -> Result<&'a [u8], MalformedEvent> {
-        let (value, rest) = split_length_prefixed(self.0).ok_or(MalformedEvent { field })?;
-        self.0 = rest;
+        let (value, rest) = split_length_prefixed(self.rest).ok_or(MalformedEvent { field })?;
+        self.text = self.text.get(LENGTH_LEN + value.len()..).unwrap_or_default();
+        self.rest = rest;
         Ok(value)
     }
 
-    fn exactly<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], MalformedEvent> {
-        self.next(field)?.try_into().map_err(|_| MalformedEvent { field })
+    #[inline]
+    fn exactly<const N: usize>(&mut self, field: &'static str) -> Result<&'a [u8; N], MalformedEvent> {
+        self.meaning(field, |value| value.try_into().ok())
     }
 
+    #[inline]
     fn number(&mut self, field: &'static str) -> Result<u64, MalformedEvent> {
-        self.exactly(field).map(u64::from_be_bytes)
+        self.exactly(field).copied().map(u64::from_be_bytes)
     }
 
+    #[inline]
     fn text(&mut self, field: &'static str) -> Result<&'a str, MalformedEvent> {
-        str::from_utf8(self.next(field)?).map_err(|_| MalformedEvent { field })
+        let text = self.text;
+        let value = self.next(field)?;
+        let known = text.get(LENGTH_LEN..LENGTH_LEN + value.len());
+        known.or_else(|| str::from_utf8(value).ok()).ok_or(MalformedEvent { field })
     }
 
-    fn word<T>(
+    /// What a field stands for, if it stands for anything.
+    #[inline]
+    fn meaning<T>(
         &mut self,
         field: &'static str,
-        meaning: impl Fn(&str) -> Option<T>,
+        meaning: impl Fn(&'a [u8]) -> Option<T>,
     ) -> Result<T, MalformedEvent> {
-        meaning(self.text(field)?).ok_or(MalformedEvent { field })
-    }
-
-    /// A timestamp has one text only. The parser is laxer than that, so what it read is written again to see.
-    fn timestamp(&mut self) -> Result<OffsetDateTime, MalformedEvent> {
-        let field = "timestamp";
-        let text = self.text(field)?;
-        let read = PrimitiveDateTime::parse(text, TIMESTAMP).map_err(|_| MalformedEvent { field })?;
-        let timestamp = read.assume_utc();
-        // A year before 0 has a sign, and its own text is longer than a timestamp is.
-        if text.len() == TIMESTAMP_LEN && timestamp_text(timestamp) == text {
-            Ok(timestamp)
-        } else {
-            Err(MalformedEvent { field })
-        }
-    }
-
-    fn digest(&mut self) -> Result<Option<[u8; 32]>, MalformedEvent> {
-        let field = "content_digest";
-        match self.next(field)? {
-            [] => Ok(None),
-            digest => digest.try_into().map(Some).map_err(|_| MalformedEvent { field }),
-        }
+        meaning(self.next(field)?).ok_or(MalformedEvent { field })
     }
 }
 
-const TIMESTAMP_LEN: usize = "YYYY-MM-DDTHH:MM:SS.ffffffZ".len();
+/// How many bytes the length before a field takes.
+const LENGTH_LEN: usize = 4;
+
+/// A digest, or none.
+fn digest(value: &[u8]) -> Option<Option<[u8; 32]>> {
+    if value.is_empty() { Some(None) } else { value.try_into().ok().map(Some) }
+}
 
 #[cfg(test)]
 mod tests {
@@ -125,7 +206,7 @@ mod tests {
 
     /// The fields of the example, one of them replaced.
     fn with_field(index: usize, value: &[u8]) -> Vec<u8> {
-        let bytes = example().event_bytes();
+        let bytes = example().event_bytes().to_vec();
         let mut rest = &bytes[LABEL.len()..];
         let mut out = LABEL.to_vec();
         for place in 0..15 {
@@ -143,14 +224,14 @@ mod tests {
     #[test]
     fn what_was_encoded_reads_back() {
         let event = example();
-        assert_eq!(CryptoAuditEvent::decode(&event.event_bytes()), Ok(event));
+        assert_eq!(CryptoAuditEvent::decode(event.event_bytes()), Ok(event));
         let bare = Details { content_digest: None, ..Details::now() }.link("", u64::MAX, GENESIS);
-        assert_eq!(CryptoAuditEvent::decode(&bare.event_bytes()), Ok(bare));
+        assert_eq!(CryptoAuditEvent::decode(bare.event_bytes()), Ok(bare));
     }
 
     #[test]
     fn every_truncation_and_every_longer_input_is_refused() {
-        let bytes = example().event_bytes();
+        let bytes = example().event_bytes().to_vec();
         for length in 0..bytes.len() {
             assert!(CryptoAuditEvent::decode(&bytes[..length]).is_err(), "{length}");
         }
@@ -199,6 +280,25 @@ mod tests {
             [(4, "Encrypt"), (4, ""), (4, "success"), (7, "SUCCESS"), (7, ""), (7, "encrypt")]
         {
             assert!(CryptoAuditEvent::decode(&with_field(index, word.as_bytes())).is_err(), "{word}");
+        }
+    }
+
+    /// Lengths that are text themselves, that are not, and that only look like the end of a character before them.
+    #[test]
+    fn text_is_judged_by_itself_whatever_its_length() {
+        for length in [0, 1, 0x7f, 0x80, 0xbf, 0xc3, 0xff, 0x100, 0xc380, 0x1_0080] {
+            let fits = with_field(6, &[&b"\xc3\xa9"[..], &vec![b'x'; length]].concat());
+            let event = CryptoAuditEvent::decode(&fits).unwrap();
+            assert_eq!((event.event_bytes(), event.details().principal.len()), (&fits[..], 2 + length));
+            for index in [2, 3, 5, 6, 8, 9, 12] {
+                let text = vec![b'x'; length];
+                assert!(CryptoAuditEvent::decode(&with_field(index, &text)).is_ok(), "{index} {length}");
+                for cut in [&b"\xc3"[..], b"\xe2\x82", b"\xf0\x9f\x92"] {
+                    refusal(&with_field(index, &[&text, cut].concat()));
+                    refusal(&with_field(index, &[cut, &text].concat()));
+                    refusal(&with_field(index, &[b"\xa9", &text[..]].concat()));
+                }
+            }
         }
     }
 

@@ -1,20 +1,22 @@
 //! One audit event, its bytes and its hash.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use blue_address::push_length_prefixed;
 use sha2::{Digest, Sha256};
-use time::{OffsetDateTime, UtcOffset, format_description::BorrowedFormatItem, macros::format_description};
+use time::{OffsetDateTime, UtcOffset};
 use uuid::Uuid;
+
+use crate::{
+    EventView,
+    timestamp::{TIMESTAMP_LEN, timestamp_bytes},
+};
 
 /// The `previous_hash` of a chain's first event.
 pub const GENESIS: [u8; 32] = [0; 32];
 
 /// What every event's bytes begin with.
 pub(crate) const LABEL: &[u8] = b"bes1/event";
-
-pub(crate) const TIMESTAMP: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
@@ -40,10 +42,12 @@ macro_rules! words {
             /// What a word stands for; `None` if it is none of them.
             #[must_use]
             pub fn from_word(word: &str) -> Option<Self> {
-                match word {
-                    $($word => Some(Self::$variant),)*
-                    _ => None,
-                }
+                Self::from_bytes(word.as_bytes())
+            }
+
+            /// The same for a word in ASCII.
+            pub(crate) fn from_bytes(word: &[u8]) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.as_str().as_bytes() == word)
             }
         }
 
@@ -99,29 +103,29 @@ words! {
     }
 }
 
-/// All that an event says but its place in a chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Details {
+/// All that an event says but its place in a chain. The texts are the event's own, or `&str` of an [`EventView`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Details<Text = String> {
     /// The event's own id, a UUIDv7.
     pub event_id: Uuid,
     /// When, in the years 0–9999 of UTC. [`Details::link`] brings it there and cuts it to the microsecond.
     pub timestamp: OffsetDateTime,
     /// W3C trace id, 32 lowercase hexadecimal digits, or empty.
-    pub trace_id: String,
+    pub trace_id: Text,
     /// W3C span id, 16 lowercase hexadecimal digits, or empty.
-    pub span_id: String,
+    pub span_id: Text,
     /// What was done.
     pub operation: CryptoOp,
     /// The KEK's id; for operations on a KEK, the UMK's id.
-    pub key_id: String,
+    pub key_id: Text,
     /// Who did it, as the caller asserts.
-    pub principal: String,
+    pub principal: Text,
     /// How it ended.
     pub outcome: Outcome,
     /// A stable error code, or empty.
-    pub reason: String,
+    pub reason: Text,
     /// What it was done to: [`crate::resource`]; trailing parts may be left out.
-    pub resource: String,
+    pub resource: Text,
     /// The record's version, or 0.
     pub version: u64,
     /// The envelope's content digest, if there is one.
@@ -149,67 +153,103 @@ impl Details {
         }
     }
 
+    /// Puts the event into its place in a chain and computes its hash.
+    ///
+    /// # Panics
+    /// If the time is not within the years 0–9999 of UTC: no timestamp stands for it.
+    #[must_use]
+    #[inline]
+    pub fn link(
+        mut self,
+        chain: impl Into<Arc<str>>,
+        sequence: u64,
+        previous_hash: [u8; 32],
+    ) -> CryptoAuditEvent {
+        self.timestamp = in_utc_to_the_microsecond(self.timestamp);
+        let chain = chain.into();
+        let (event_bytes, event_hash) = self.encoded(&chain, sequence, &previous_hash);
+        CryptoAuditEvent { details: self, chain, sequence, previous_hash, event_bytes, event_hash }
+    }
+
+    /// The bytes that [`CryptoAuditEvent::event_bytes`] describes, and their hash.
+    fn encoded(&self, chain: &str, sequence: u64, previous_hash: &[u8; 32]) -> (Vec<u8>, [u8; 32]) {
+        let mut out = Vec::with_capacity(self.encoded_len(chain));
+        out.extend_from_slice(LABEL);
+        // One by one, and not in a loop over all: the compiler knows the lengths of half of them.
+        push_length_prefixed(&mut out, self.event_id.as_bytes());
+        push_length_prefixed(&mut out, &timestamp_bytes(self.timestamp));
+        push_length_prefixed(&mut out, self.trace_id.as_bytes());
+        push_length_prefixed(&mut out, self.span_id.as_bytes());
+        push_length_prefixed(&mut out, self.operation.as_str().as_bytes());
+        push_length_prefixed(&mut out, self.key_id.as_bytes());
+        push_length_prefixed(&mut out, self.principal.as_bytes());
+        push_length_prefixed(&mut out, self.outcome.as_str().as_bytes());
+        push_length_prefixed(&mut out, self.reason.as_bytes());
+        push_length_prefixed(&mut out, self.resource.as_bytes());
+        push_length_prefixed(&mut out, &self.version.to_be_bytes());
+        match &self.content_digest {
+            Some(digest) => push_length_prefixed(&mut out, digest),
+            None => push_length_prefixed(&mut out, &[]),
+        }
+        push_length_prefixed(&mut out, chain.as_bytes());
+        push_length_prefixed(&mut out, &sequence.to_be_bytes());
+        push_length_prefixed(&mut out, previous_hash);
+        let hash = Sha256::digest(&out).into();
+        (out, hash)
+    }
+
     /// How many bytes the event takes in a segment of `chain`: its encoding with the length before it.
     #[must_use]
     pub fn stored_len(&self, chain: &blue_address::Chain) -> usize {
-        // Every field with the four bytes of its length; 16 + 27 + 8 + 8 + 32 bytes are of fixed fields.
-        const FIXED: usize = 4 + LABEL.len() + 15 * 4 + 16 + 27 + 8 + 8 + 32;
+        4 + self.encoded_len(chain.as_str())
+    }
+
+    fn encoded_len(&self, chain: &str) -> usize {
+        // Every field with the four bytes of its length; 16 + 8 + 8 + 32 bytes are of fixed fields besides the timestamp.
+        const FIXED: usize = LABEL.len() + 15 * 4 + TIMESTAMP_LEN + 16 + 8 + 8 + 32;
         let texts =
             [&self.trace_id, &self.span_id, &self.key_id, &self.principal, &self.reason, &self.resource];
         FIXED
             + texts.iter().map(|text| text.len()).sum::<usize>()
             + self.operation.as_str().len()
             + self.outcome.as_str().len()
-            + chain.as_str().len()
+            + chain.len()
             + self.content_digest.map_or(0, |digest| digest.len())
-    }
-
-    /// Puts the event into its place in a chain and computes its hash.
-    ///
-    /// # Panics
-    /// If the time is not within the years 0–9999 of UTC: no timestamp stands for it.
-    #[must_use]
-    pub fn link(
-        mut self,
-        chain: impl Into<String>,
-        sequence: u64,
-        previous_hash: [u8; 32],
-    ) -> CryptoAuditEvent {
-        self.timestamp = in_utc_to_the_microsecond(self.timestamp);
-        let mut event = CryptoAuditEvent {
-            details: self,
-            chain: chain.into(),
-            sequence,
-            previous_hash,
-            event_hash: GENESIS,
-        };
-        event.event_hash = Sha256::digest(event.event_bytes()).into();
-        event
     }
 }
 
-/// An event in its place in a chain. Its hash always fits: there is no way to build one with another.
+impl<Text> Details<Text> {
+    /// The same, with each text made into one of another kind.
+    pub(crate) fn with_texts<'a, Other>(&'a self, text: impl Fn(&'a Text) -> Other) -> Details<Other> {
+        Details {
+            event_id: self.event_id,
+            timestamp: self.timestamp,
+            trace_id: text(&self.trace_id),
+            span_id: text(&self.span_id),
+            operation: self.operation,
+            key_id: text(&self.key_id),
+            principal: text(&self.principal),
+            outcome: self.outcome,
+            reason: text(&self.reason),
+            resource: text(&self.resource),
+            version: self.version,
+            content_digest: self.content_digest,
+        }
+    }
+}
+
+/// An event in its place in a chain, with its encoding. Its hash always fits: there is no way to build one with another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CryptoAuditEvent {
     details: Details,
-    chain: String,
+    chain: Arc<str>,
     sequence: u64,
     previous_hash: [u8; 32],
+    event_bytes: Vec<u8>,
     event_hash: [u8; 32],
 }
 
 impl CryptoAuditEvent {
-    /// An event whose encoding the caller has just read it from.
-    pub(crate) fn of_encoding(
-        details: Details,
-        chain: String,
-        sequence: u64,
-        previous_hash: [u8; 32],
-        event_bytes: &[u8],
-    ) -> Self {
-        Self { details, chain, sequence, previous_hash, event_hash: Sha256::digest(event_bytes).into() }
-    }
-
     /// What the event says.
     #[must_use]
     pub fn details(&self) -> &Details {
@@ -252,38 +292,30 @@ impl CryptoAuditEvent {
     /// big-endian u64; hashes are raw, an absent content_digest is empty; the rest is UTF-8 text. The timestamp
     /// is `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
     #[must_use]
-    pub fn event_bytes(&self) -> Vec<u8> {
-        let Self { details, chain, sequence, previous_hash, event_hash: _ } = self;
-        let timestamp = timestamp_text(details.timestamp);
-        let mut out = Vec::with_capacity(512);
-        out.extend_from_slice(LABEL);
-        let fields: [&[u8]; 15] = [
-            details.event_id.as_bytes(),
-            timestamp.as_bytes(),
-            details.trace_id.as_bytes(),
-            details.span_id.as_bytes(),
-            details.operation.as_str().as_bytes(),
-            details.key_id.as_bytes(),
-            details.principal.as_bytes(),
-            details.outcome.as_str().as_bytes(),
-            details.reason.as_bytes(),
-            details.resource.as_bytes(),
-            &details.version.to_be_bytes(),
-            details.content_digest.as_ref().map_or(&[], |digest| &digest[..]),
-            chain.as_bytes(),
-            &sequence.to_be_bytes(),
-            previous_hash,
-        ];
-        for field in fields {
-            push_length_prefixed(&mut out, field);
-        }
-        out
+    pub fn event_bytes(&self) -> &[u8] {
+        &self.event_bytes
+    }
+
+    /// The same event, borrowed.
+    #[must_use]
+    pub fn view(&self) -> EventView<'_> {
+        let details = self.details.with_texts(String::as_str);
+        EventView::of_encoding(details, &self.chain, self.sequence, &self.previous_hash, &self.event_bytes)
     }
 }
 
-/// `YYYY-MM-DDTHH:MM:SS.ffffffZ`, of a time in UTC.
-pub(crate) fn timestamp_text(timestamp: OffsetDateTime) -> String {
-    timestamp.format(TIMESTAMP).expect("every component of the format is in a date and time")
+/// Copies an event out of the bytes that it was read from, and computes its hash.
+impl From<EventView<'_>> for CryptoAuditEvent {
+    fn from(event: EventView<'_>) -> Self {
+        Self {
+            details: event.details().with_texts(|text| (*text).to_owned()),
+            chain: event.chain().into(),
+            sequence: event.sequence(),
+            previous_hash: *event.previous_hash(),
+            event_bytes: event.event_bytes().to_vec(),
+            event_hash: event.event_hash(),
+        }
+    }
 }
 
 fn in_utc_to_the_microsecond(timestamp: OffsetDateTime) -> OffsetDateTime {
@@ -298,6 +330,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::timestamp::timestamp_text;
 
     fn example() -> Details {
         let digest = hex::decode("e8319151b0d5a6ac006fcf190a1461eee7d925f97a369672f428e7f4ddf50e3b").unwrap();
@@ -446,6 +479,6 @@ mod tests {
         }
         let edge = Details { timestamp: datetime!(0000-01-01 00:00 UTC), ..example() };
         let event = edge.link("main", 0, GENESIS);
-        assert_eq!(CryptoAuditEvent::decode(&event.event_bytes()), Ok(event));
+        assert_eq!(CryptoAuditEvent::decode(event.event_bytes()), Ok(event));
     }
 }

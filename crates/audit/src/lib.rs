@@ -2,7 +2,7 @@
 //! unseen.
 //!
 //! - [`CryptoAuditEvent`]: one event with its hash; made by [`Details::link`], which computes it. [`resource`] and its
-//!   like name what it is about.
+//!   like name what it is about. [`EventView`]: one that is only looked at, where it lies.
 //! - [`Segment`]: a run of events as it is stored, under the MAC of an [`AuditKey`]; [`VerifiedSegment`]: its events, once
 //!   that MAC and their links were verified.
 //! - [`Appender`]: appends to a chain, alone or together with the writes that the events tell of.
@@ -35,7 +35,7 @@
 //!
 //! let key = AuditKey::new([7; 16], &[1; 32]);
 //! let mut segment = Segment::new(&key, &namespace, &[first, second])?;
-//! assert_eq!(segment.verify(&key, &namespace)?.events().len(), 2);
+//! assert_eq!(segment.clone().verify(&key, &namespace)?.events().len(), 2);
 //! segment.count = 1;
 //! assert!(segment.verify(&key, &namespace).is_err());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -51,7 +51,9 @@ mod note;
 mod records;
 mod report;
 mod resource;
+mod run;
 mod segment;
+mod timestamp;
 mod tombstone;
 mod verify;
 
@@ -66,7 +68,7 @@ pub use checkpoint::{
     Checkpoint, CheckpointError, CheckpointSink, GoesBack, MalformedCheckpoint, OpenCheckpointError,
     SinkError,
 };
-pub use decode::MalformedEvent;
+pub use decode::{EventView, MalformedEvent};
 pub use event::{CryptoAuditEvent, CryptoOp, Details, GENESIS, Outcome};
 pub use keys::AuditKeys;
 pub use log::{Appended, Cause, JoinedWrite, Page, Refusal, SegmentLog, SegmentSource, Stored};
@@ -80,7 +82,7 @@ pub use resource::{
     audit_resource, chain_resource, collection_resource, kek_resource, resource, resource_parts,
     store_resource, tenant_resource,
 };
-pub use segment::{AuditKey, KeylessSegment, NotARun, Segment, SegmentError, VerifiedSegment};
+pub use segment::{AuditKey, Events, KeylessSegment, NotARun, Segment, SegmentError, VerifiedSegment};
 pub use verify::{
     Baseline, ChainReader, Checks, Observer, ReadSegment, Start, Step, VerifyError, VerifyOptions, verify,
 };

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::{Class, CryptoAuditEvent, CryptoOp, Outcome};
+use crate::{Class, CryptoOp, Details, Outcome};
 
 /// The name of a record, shortened to 16 bytes of its SHA-256.
 type Name = [u8; 16];
@@ -49,9 +49,8 @@ pub struct RecordState {
 }
 
 impl RecordLedger {
-    /// Takes an event in, each once. Of one chain they come in order, of several in any.
-    pub fn note(&mut self, event: &CryptoAuditEvent) {
-        let details = event.details();
+    /// Takes in what an event says, each event once. Of one chain they come in order, of several in any.
+    pub fn note<Text: AsRef<str>>(&mut self, details: &Details<Text>) {
         if details.outcome != Outcome::Success {
             return;
         }
@@ -59,7 +58,7 @@ impl RecordLedger {
         if written.is_none() && details.operation != CryptoOp::Delete {
             return;
         }
-        let history = self.0.entry(name(&details.resource)).or_default();
+        let history = self.0.entry(name(details.resource.as_ref())).or_default();
         match (written, details.version) {
             (Some(content), version) => history.written(version, content),
             // What was deleted had no version that could be read: whatever was there is gone.
@@ -178,24 +177,21 @@ fn name(resource: &str) -> Name {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Details, GENESIS};
 
-    fn event(operation: CryptoOp, version: u64, digest: u8) -> CryptoAuditEvent {
+    fn event(operation: CryptoOp, version: u64, digest: u8) -> Details {
         let content_digest = (operation == CryptoOp::Encrypt).then_some([digest; 32]);
-        let details =
-            Details { operation, resource: "r".to_owned(), version, content_digest, ..Details::now() };
-        details.link("main", 0, GENESIS)
+        Details { operation, resource: "r".to_owned(), version, content_digest, ..Details::now() }
     }
 
-    fn written(version: u64) -> CryptoAuditEvent {
+    fn written(version: u64) -> Details {
         event(CryptoOp::Encrypt, version, u8::try_from(version % 251).expect("a small number"))
     }
 
-    fn deleted(version: u64) -> CryptoAuditEvent {
+    fn deleted(version: u64) -> Details {
         event(CryptoOp::Delete, version, 0)
     }
 
-    fn ledger(events: &[CryptoAuditEvent]) -> RecordLedger {
+    fn ledger(events: &[Details]) -> RecordLedger {
         let mut ledger = RecordLedger::default();
         events.iter().for_each(|event| ledger.note(event));
         ledger
@@ -333,8 +329,8 @@ mod tests {
 
     #[test]
     fn what_failed_changed_nothing() {
-        let details = Details { outcome: Outcome::Failure, ..deleted(100).details().clone() };
-        let ledger = ledger(&[written(100), details.link("main", 1, GENESIS)]);
+        let failed = Details { outcome: Outcome::Failure, ..deleted(100) };
+        let ledger = ledger(&[written(100), failed]);
         assert_eq!(ledger.judge("r", stored(100)), None);
     }
 }

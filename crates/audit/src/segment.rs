@@ -1,11 +1,14 @@
 //! Segments: runs of events that are stored together, under a MAC.
 
-use std::{fmt, iter};
+use std::{fmt, iter::FusedIterator};
 
 use blue_address::{Namespace, push_length_prefixed, split_length_prefixed};
 use ring::{hkdf, hmac};
 
-use crate::{CryptoAuditEvent, MalformedEvent};
+use crate::{
+    CryptoAuditEvent, CryptoOp, EventView, MalformedEvent,
+    run::{Ends, Link, Run},
+};
 
 /// What computes the MACs of segments and tombstones, with the id of the audit KEK: `HKDF-Expand(audit KEK, label, 32)` with
 /// the labels `"bes1/audit-mac"` and `"bes1/tombstone-mac"`.
@@ -115,42 +118,140 @@ pub enum SegmentError {
     Head,
 }
 
-/// The events of a segment whose MAC, places and links were verified. Whether its first event follows the segment
+/// A segment whose MAC was verified, and the places and links of its events. Whether its first event follows the segment
 /// before it is for whoever reads the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerifiedSegment(Vec<CryptoAuditEvent>);
+pub struct VerifiedSegment(Sound);
 
 impl VerifiedSegment {
     /// The events, at least one, in the order of their sequence.
     #[must_use]
-    pub fn events(&self) -> &[CryptoAuditEvent] {
+    pub fn events(&self) -> Events<'_> {
+        self.0.events()
+    }
+
+    pub(crate) fn sound(&self) -> &Sound {
         &self.0
     }
 }
 
-/// The events of a segment that fits together. Without the key that is all there is to see: whoever can write the table
-/// can make one.
+/// A segment that fits together. Without the key that is all there is to see: whoever can write the table can make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeylessSegment(Vec<CryptoAuditEvent>);
+pub struct KeylessSegment(Sound);
 
 impl KeylessSegment {
+    /// A segment that has just been checked, and what the check saw.
+    pub(crate) fn new(segment: Segment, shape: Shape) -> Self {
+        Self(Sound { segment, shape })
+    }
+
     /// The events, at least one, in the order of their sequence.
     #[must_use]
-    pub fn events(&self) -> &[CryptoAuditEvent] {
+    pub fn events(&self) -> Events<'_> {
+        self.0.events()
+    }
+
+    pub(crate) fn sound(&self) -> &Sound {
         &self.0
     }
 
-    /// Verifies the MAC of the segment that these events were read from.
+    /// Verifies the MAC too.
     pub(crate) fn authenticate(
         self,
-        segment: &Segment,
         key: &AuditKey,
         namespace: &Namespace,
     ) -> Result<VerifiedSegment, SegmentError> {
-        segment.check_mac(key, namespace, self.0.first())?;
+        self.0.segment.check_mac(key, namespace, &self.0.shape)?;
         Ok(VerifiedSegment(self.0))
     }
 }
+
+/// A segment that was checked, and what was seen in passing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sound {
+    segment: Segment,
+    shape: Shape,
+}
+
+/// What a look at each of a segment's events shows, at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) ends: Ends,
+    /// Where the last event begins, with its length.
+    last: usize,
+    operations: Operations,
+}
+
+/// A set of operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Operations(u32);
+
+impl Operations {
+    fn insert(&mut self, operation: CryptoOp) {
+        self.0 |= 1 << operation as u32;
+    }
+
+    fn contains(self, operation: CryptoOp) -> bool {
+        self.0 & (1 << operation as u32) != 0
+    }
+}
+
+impl Sound {
+    pub(crate) fn events(&self) -> Events<'_> {
+        let left = usize::try_from(self.segment.count).expect("so many were counted in memory");
+        Events { bytes: &self.segment.events, left }
+    }
+
+    /// The first event.
+    pub(crate) fn first(&self) -> EventView<'_> {
+        self.event_at(0)
+    }
+
+    /// The last event, without a look at the others.
+    pub(crate) fn last(&self) -> EventView<'_> {
+        self.event_at(self.shape.last)
+    }
+
+    fn event_at(&self, start: usize) -> EventView<'_> {
+        Events { bytes: &self.segment.events[start..], left: 1 }.next().expect("an event was found there")
+    }
+
+    /// The hash of the last event.
+    pub(crate) fn head_hash(&self) -> [u8; 32] {
+        self.segment.head_hash
+    }
+
+    /// Whether any of the events tells of such an operation.
+    pub(crate) fn tells_of(&self, operation: CryptoOp) -> bool {
+        self.shape.operations.contains(operation)
+    }
+}
+
+/// The events of a segment that was verified, as they lie in it.
+#[derive(Debug, Clone)]
+pub struct Events<'a> {
+    bytes: &'a [u8],
+    left: usize,
+}
+
+impl<'a> Iterator for Events<'a> {
+    type Item = EventView<'a>;
+
+    fn next(&mut self) -> Option<EventView<'a>> {
+        self.left = self.left.checked_sub(1)?;
+        let (event, rest) = split_length_prefixed(self.bytes).expect("the events were counted");
+        self.bytes = rest;
+        Some(EventView::decode(event).expect("the events were decoded when they were verified"))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Events<'_> {}
+
+impl FusedIterator for Events<'_> {}
 
 impl Segment {
     /// Joins linked events and computes the MAC.
@@ -160,10 +261,17 @@ impl Segment {
     pub fn new(key: &AuditKey, namespace: &Namespace, events: &[CryptoAuditEvent]) -> Result<Self, NotARun> {
         let (Some(first), Some(last)) = (events.first(), events.last()) else { return Err(NotARun) };
         let count = u32::try_from(events.len()).map_err(|_| NotARun)?;
-        check_run(events, first.chain(), first.sequence()).map_err(|_| NotARun)?;
-        let mut bytes = Vec::new();
+        let mut run = Run::new(first.chain(), first.sequence());
+        let mut len = 0;
         for event in events {
-            push_length_prefixed(&mut bytes, &event.event_bytes());
+            run.push(&Link::from(event));
+            len += 4 + event.event_bytes().len();
+        }
+        run.check_places().and_then(|()| run.check_links()).map_err(|_| NotARun)?;
+
+        let mut bytes = Vec::with_capacity(len);
+        for event in events {
+            push_length_prefixed(&mut bytes, event.event_bytes());
         }
         let mut segment = Self {
             chain: first.chain().to_owned(),
@@ -188,13 +296,9 @@ impl Segment {
     ///
     /// # Errors
     /// [`SegmentError`]: the first check that fails, in the order of its variants.
-    pub fn verify(&self, key: &AuditKey, namespace: &Namespace) -> Result<VerifiedSegment, SegmentError> {
-        let events = self.parse()?;
-        self.check_mac(key, namespace, events.first())?;
-        self.check_count(&events)?;
-        check_run(&events, &self.chain, self.first)?;
-        self.check_head(&events)?;
-        Ok(VerifiedSegment(events))
+    pub fn verify(self, key: &AuditKey, namespace: &Namespace) -> Result<VerifiedSegment, SegmentError> {
+        let shape = self.check(key, namespace)?;
+        Ok(VerifiedSegment(Sound { segment: self, shape }))
     }
 
     /// Makes the checks that take no key: the count, links and head of the events, then their chain and sequences. So a
@@ -202,63 +306,74 @@ impl Segment {
     ///
     /// # Errors
     /// [`SegmentError`]: the first check that fails, in the order above.
-    pub fn verify_without_key(&self) -> Result<KeylessSegment, SegmentError> {
-        let events = self.parse()?;
-        self.check_count(&events)?;
-        check_links(&events, self.first)?;
-        self.check_head(&events)?;
-        check_places(&events, &self.chain, self.first)?;
-        Ok(KeylessSegment(events))
+    pub fn verify_without_key(self) -> Result<KeylessSegment, SegmentError> {
+        let shape = self.check_without_key()?;
+        Ok(KeylessSegment::new(self, shape))
+    }
+
+    /// The checks of [`Segment::verify`].
+    pub(crate) fn check(&self, key: &AuditKey, namespace: &Namespace) -> Result<Shape, SegmentError> {
+        let (run, shape) = self.parse()?;
+        self.check_mac(key, namespace, &shape)?;
+        self.check_count(&run)?;
+        run.check_places()?;
+        run.check_links()?;
+        self.check_head(&shape)?;
+        Ok(shape)
+    }
+
+    /// The checks of [`Segment::verify_without_key`].
+    pub(crate) fn check_without_key(&self) -> Result<Shape, SegmentError> {
+        let (run, shape) = self.parse()?;
+        self.check_count(&run)?;
+        run.check_links()?;
+        self.check_head(&shape)?;
+        run.check_places()?;
+        Ok(shape)
     }
 
     /// Whether the events are as many as they are said to be, and each in its place in this chain, so that it is known
     /// which places the segment takes, whatever else is wrong with it.
     pub(crate) fn takes_its_places(&self) -> bool {
-        let placed = |events: &[_]| check_places(events, &self.chain, self.first).is_ok();
-        self.parse().is_ok_and(|events| self.check_count(&events).is_ok() && placed(&events))
+        self.parse().is_ok_and(|(run, _)| self.check_count(&run).is_ok() && run.check_places().is_ok())
     }
 
-    fn check_mac(
-        &self,
-        key: &AuditKey,
-        namespace: &Namespace,
-        first: Option<&CryptoAuditEvent>,
-    ) -> Result<(), SegmentError> {
-        let first = first.ok_or(SegmentError::Malformed(None))?;
+    fn check_mac(&self, key: &AuditKey, namespace: &Namespace, shape: &Shape) -> Result<(), SegmentError> {
         if self.audit_kek_id != key.id {
             return Err(SegmentError::WrongKey);
         }
-        hmac::verify(&key.mac, &self.authenticated(namespace, first.previous_hash()), &self.mac)
+        hmac::verify(&key.mac, &self.authenticated(namespace, &shape.ends.previous_hash), &self.mac)
             .map_err(|_| SegmentError::Mac)
     }
 
-    fn check_count(&self, events: &[CryptoAuditEvent]) -> Result<(), SegmentError> {
-        if u32::try_from(events.len()) == Ok(self.count) {
+    fn check_count(&self, run: &Run<'_>) -> Result<(), SegmentError> {
+        if u32::try_from(run.len()) == Ok(self.count) {
             Ok(())
         } else {
-            Err(SegmentError::Count { count: self.count, found: events.len() })
+            Err(SegmentError::Count { count: self.count, found: run.len() })
         }
     }
 
-    fn check_head(&self, events: &[CryptoAuditEvent]) -> Result<(), SegmentError> {
-        match events.last() {
-            Some(last) if *last.event_hash() == self.head_hash => Ok(()),
-            Some(_) => Err(SegmentError::Head),
-            None => Err(SegmentError::Malformed(None)),
-        }
+    fn check_head(&self, shape: &Shape) -> Result<(), SegmentError> {
+        if shape.ends.head_hash == self.head_hash { Ok(()) } else { Err(SegmentError::Head) }
     }
 
-    /// The events, at least one, parsed, and nothing verified.
-    fn parse(&self) -> Result<Vec<CryptoAuditEvent>, SegmentError> {
-        let mut events = Vec::new();
+    /// Decodes and hashes each event. Nothing is verified but that they are events, at least one.
+    fn parse(&self) -> Result<(Run<'_>, Shape), SegmentError> {
+        let mut run = Run::new(&self.chain, self.first);
+        let (mut last, mut operations) = (0, Operations::default());
         let mut rest = &self.events[..];
         while !rest.is_empty() {
             let (event, after) = split_length_prefixed(rest).ok_or(SegmentError::Malformed(None))?;
-            events
-                .push(CryptoAuditEvent::decode(event).map_err(|error| SegmentError::Malformed(Some(error)))?);
+            let event =
+                EventView::decode_inlined(event).map_err(|error| SegmentError::Malformed(Some(error)))?;
+            run.push(&Link::of(&event, &event.event_hash()));
+            operations.insert(event.details().operation);
+            last = self.events.len() - rest.len();
             rest = after;
         }
-        if events.is_empty() { Err(SegmentError::Malformed(None)) } else { Ok(events) }
+        let ends = run.ends().ok_or(SegmentError::Malformed(None))?;
+        Ok((run, Shape { ends, last, operations }))
     }
 
     fn authenticated(&self, namespace: &Namespace, previous_hash: &[u8; 32]) -> Vec<u8> {
@@ -272,37 +387,5 @@ impl Segment {
         out.extend_from_slice(previous_hash);
         out.extend_from_slice(&self.head_hash);
         out
-    }
-}
-
-/// Each event in its chain and place, and each bound to the one before it.
-fn check_run(events: &[CryptoAuditEvent], chain: &str, first: u64) -> Result<(), SegmentError> {
-    check_places(events, chain, first)?;
-    check_links(events, first)
-}
-
-/// Each event in its chain, then each in its place.
-fn check_places(events: &[CryptoAuditEvent], chain: &str, first: u64) -> Result<(), SegmentError> {
-    // Beyond the last u64 there is no place, and nothing that stands in it.
-    let places = (first..=u64::MAX).map(Some).chain(iter::repeat(None));
-    let misplaced = |wrong: &dyn Fn(Option<u64>, &CryptoAuditEvent) -> bool| {
-        let found = places.clone().zip(events).find(|&(place, event)| wrong(place, event));
-        found.map(|(place, event)| place.unwrap_or(event.sequence()))
-    };
-    if let Some(sequence) = misplaced(&|_, event| event.chain() != chain) {
-        return Err(SegmentError::Foreign { sequence });
-    }
-    match misplaced(&|place, event| Some(event.sequence()) != place) {
-        Some(sequence) => Err(SegmentError::Sequence { sequence }),
-        None => Ok(()),
-    }
-}
-
-/// Each event bound to the one before it. One that is not is named by its place, whatever sequence it claims.
-fn check_links(events: &[CryptoAuditEvent], first: u64) -> Result<(), SegmentError> {
-    let mut pairs = (first..=u64::MAX).skip(1).zip(events.windows(2));
-    match pairs.find(|(_, pair)| pair[1].previous_hash() != pair[0].event_hash()) {
-        Some((sequence, _)) => Err(SegmentError::Link { sequence }),
-        None => Ok(()),
     }
 }

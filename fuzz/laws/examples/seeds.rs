@@ -149,7 +149,7 @@ fn event() -> Vec<u8> {
         version: 7,
         content_digest: Some([3; 32]),
     };
-    details.link("main", 0, GENESIS).event_bytes()
+    details.link("main", 0, GENESIS).event_bytes().to_vec()
 }
 
 /// The example with one of its fields replaced.

@@ -43,8 +43,9 @@ fn built(data: &[u8], key: &AuditKey, namespace: &Namespace) -> &'static str {
     let mut choices = Choices::new(data);
     let events = run(&mut choices);
     let mut segment = Segment::new(key, namespace, &events).expect("linked events are a run");
-    assert_eq!(segment.verify(key, namespace).expect("it was just made").events(), events);
-    let bytes: Vec<_> = events.iter().map(CryptoAuditEvent::event_bytes).collect();
+    let verified = segment.clone().verify(key, namespace).expect("it was just made");
+    assert!(verified.events().map(CryptoAuditEvent::from).eq(events.iter().cloned()));
+    let bytes: Vec<_> = events.iter().map(|event| event.event_bytes().to_vec()).collect();
     assert_eq!(segment.events, joined(&bytes));
     judge(&segment, key, namespace);
     let mut signed = segment.clone();
@@ -127,7 +128,7 @@ fn change(segment: &mut Segment, events: &[Vec<u8>], choices: &mut Choices<'_>) 
             let next = next.wrapping_add(u64::from(choices.below(2)));
             let chain = if choices.coin() { names::name(choices) } else { segment.chain.clone() };
             let event = details(choices).link(chain, next, hash);
-            segment.events.extend(joined(&[event.event_bytes()]));
+            segment.events.extend(joined(&[event.event_bytes().to_vec()]));
             segment.count = segment.count.wrapping_add(1);
             segment.head_hash = *event.event_hash();
         }
@@ -164,7 +165,7 @@ fn parsed(events: &[u8]) -> Option<Vec<Read<'_>>> {
 
 /// What `verify` says is what the specification says, which is returned.
 fn judge(segment: &Segment, key: &AuditKey, namespace: &Namespace) -> &'static str {
-    let verified = segment.verify(key, namespace);
+    let verified = segment.clone().verify(key, namespace);
     let found = match &verified {
         Ok(_) => "verified",
         Err(SegmentError::Malformed(_)) => "malformed",
@@ -179,7 +180,7 @@ fn judge(segment: &Segment, key: &AuditKey, namespace: &Namespace) -> &'static s
     };
     assert_eq!(found, class(segment, namespace), "{segment:?}");
     if let Ok(verified) = verified {
-        let bytes: Vec<_> = verified.events().iter().map(CryptoAuditEvent::event_bytes).collect();
+        let bytes: Vec<_> = verified.events().map(|event| event.event_bytes().to_vec()).collect();
         assert_eq!(joined(&bytes), segment.events, "verified events are all that the segment holds");
     }
     found

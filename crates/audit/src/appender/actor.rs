@@ -457,11 +457,10 @@ impl<L: SegmentLog> Actor<L> {
             }
         };
         let key = self.keys.find(&segment.audit_kek_id).ok_or(Stopped::UnknownKey { sequence })?;
-        let verified = segment
-            .verify(key, &self.namespace)
+        let shape = segment
+            .check(key, &self.namespace)
             .map_err(|source| Stopped::NotAuthentic { sequence, source })?;
-        let first = verified.events().first().map_or(GENESIS, |event| *event.previous_hash());
-        Ok((after(segment), first))
+        Ok((after(segment), shape.ends.previous_hash))
     }
 
     fn advance(&mut self, head: Head) {

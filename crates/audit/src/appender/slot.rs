@@ -7,7 +7,7 @@
 use blue_address::{Chain, Namespace};
 use uuid::Uuid;
 
-use crate::{AuditKey, Details, Outcome, Refusal, Segment, SegmentLog, Stored};
+use crate::{AuditKey, CryptoAuditEvent, Details, Outcome, Refusal, Segment, SegmentLog, Stored};
 
 use super::{Head, Submission};
 
@@ -139,17 +139,14 @@ impl<L: SegmentLog> Slot<L> {
             denied.extend(sent.first());
         }
 
-        let mut events = Vec::new();
+        let mut events: Vec<CryptoAuditEvent> = Vec::new();
         let mut placed = Vec::new();
         let mut link = |details: Details| {
             let (sequence, previous) = match events.last() {
                 None => (head.next, head.hash),
-                Some(last) => {
-                    let last: &crate::CryptoAuditEvent = last;
-                    (last.sequence() + 1, *last.event_hash())
-                }
+                Some(last) => (last.sequence() + 1, *last.event_hash()),
             };
-            events.push(details.link(chain.as_str(), sequence, previous));
+            events.push(details.link(chain.clone(), sequence, previous));
             sequence
         };
         for &index in &members {

@@ -192,8 +192,8 @@ fn verified(log: &Log) -> Vec<VerifiedSegment> {
     let segments: Vec<Segment> = log.table().segments.values().cloned().collect();
     let verify = |segment: Segment| {
         assert_eq!(segment.first, next);
-        let verified = segment.verify(keys().newest(), &namespace()).unwrap();
-        assert_eq!(*verified.events()[0].previous_hash(), hash);
+        let verified = segment.clone().verify(keys().newest(), &namespace()).unwrap();
+        assert_eq!(*verified.events().next().unwrap().previous_hash(), hash);
         (next, hash) = (next + u64::from(segment.count), segment.head_hash);
         verified
     };
@@ -203,7 +203,7 @@ fn verified(log: &Log) -> Vec<VerifiedSegment> {
 fn resources(log: &Log) -> Vec<String> {
     let segments = verified(log);
     let events = segments.iter().flat_map(VerifiedSegment::events);
-    events.map(|event| event.details().resource.clone()).collect()
+    events.map(|event| event.details().resource.to_owned()).collect()
 }
 
 #[tokio::test]
@@ -433,8 +433,8 @@ async fn an_unknown_outcome_is_decided_by_a_fence() {
     *log.faults.lock().unwrap() = Faults::default();
     appender.append(vec![event(2)], soon()).await.unwrap();
     let segments = verified(&log);
-    let fence = segments[0].events()[0].details();
-    assert_eq!((fence.outcome, fence.reason.as_str()), (crate::Outcome::Failure, "not_done"));
+    let fence = *segments[0].events().next().unwrap().details();
+    assert_eq!((fence.outcome, fence.reason), (crate::Outcome::Failure, "not_done"));
     assert_eq!(resources(&log), ["1", "2"]);
     assert!(log.table().records.is_empty());
 }
@@ -544,10 +544,10 @@ async fn every_answer_is_true_whatever_goes_wrong() {
         }
         let segments = verified(&log);
         let events: Vec<_> =
-            segments.iter().flat_map(VerifiedSegment::events).map(crate::CryptoAuditEvent::details).collect();
+            segments.iter().flat_map(VerifiedSegment::events).map(|event| *event.details()).collect();
         let succeeded = |name: &String| {
             let told =
-                |event: &&&Details| event.resource == *name && event.outcome == crate::Outcome::Success;
+                |event: &&Details<&str>| event.resource == name && event.outcome == crate::Outcome::Success;
             events.iter().filter(told).count()
         };
         let (mut done, mut unknown) = (0, 0);

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use time::OffsetDateTime;
 
 use super::text::Plain;
-use crate::event::timestamp_text;
+use crate::timestamp::timestamp_text;
 
 /// What kind of thing was found. docs/audit.md of the repository has the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 pub use finding::{Class, Finding, Findings, Sequences, Verdict};
 
-use crate::{Baseline, event::timestamp_text};
+use crate::{Baseline, timestamp::timestamp_text};
 
 /// The outcome of a verification. As text it says what matters on its first line; as JSON it has the field names that
 /// docs/audit.md of the repository lists.

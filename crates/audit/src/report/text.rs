@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use data_encoding::HEXLOWER;
 
 use super::{ChainReport, Report, Sequences, Verdict};
-use crate::event::timestamp_text;
+use crate::timestamp::timestamp_text;
 
 /// The verdict, the findings, a line for each chain, and the sums.
 impl fmt::Display for Report {

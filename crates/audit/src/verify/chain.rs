@@ -9,9 +9,7 @@ use super::{
     ChainReader, Checks, Observer, ReadSegment, Start, Step, VerifyError, note_first,
     opened::{NamesNoChain, REGISTRY, opened_chain, shredded_tenant},
 };
-use crate::{
-    ChainReport, Class, CryptoAuditEvent, Finding, Findings, GENESIS, Head, SegmentSource, Sequences,
-};
+use crate::{ChainReport, Class, CryptoOp, Finding, Findings, GENESIS, Head, SegmentSource, Sequences};
 
 /// A chain that is to be verified.
 pub(super) struct Task {
@@ -78,13 +76,13 @@ impl Task {
             }
             Step::Segment(segment) => segment,
         };
-        walk.count(segment.events());
-        walk.note_shredded(&self.checks.namespace, segment.events());
+        walk.count(&segment);
+        walk.note_shredded(&self.checks.namespace, &segment);
         if let Some(observer) = &self.observer {
             observer.segment(&self.chain, segment.events());
         }
         if self.chain.as_str() == REGISTRY {
-            self.note_opened(segment.events(), walk);
+            self.note_opened(&segment, walk);
         }
         // After a fork before it, that it is another event is no news. Nor is it read again: a reading may lack what was
         // stored, but cannot show a sound segment that never was.
@@ -109,9 +107,12 @@ impl Task {
         head.next.checked_sub(1).map(|last| (last, head.hash))
     }
 
-    fn note_opened(&self, events: &[CryptoAuditEvent], walk: &mut Walk) {
-        for event in events {
-            match opened_chain(&self.checks.namespace, event) {
+    fn note_opened(&self, segment: &ReadSegment, walk: &mut Walk) {
+        if !segment.sound().tells_of(CryptoOp::OpenChain) {
+            return;
+        }
+        for event in segment.events() {
+            match opened_chain(&self.checks.namespace, event.details()) {
                 Ok(None) => {}
                 Ok(Some(chain)) => walk.opened.push(chain),
                 Err(NamesNoChain) => self.found(
@@ -119,7 +120,7 @@ impl Task {
                     Finding {
                         sequences: Some(Sequences::one(event.sequence())),
                         time: Some(event.details().timestamp),
-                        resource: Some(event.details().resource.clone()),
+                        resource: Some(event.details().resource.to_owned()),
                         ..Finding::new(Class::Malformed, "a chain was opened that is none of this store's")
                     },
                 ),
@@ -182,9 +183,9 @@ impl Task {
 
 /// Whether a segment holds the event with this sequence, but one with another hash.
 fn other_event(segment: &ReadSegment, sequence: u64, hash: &[u8; 32]) -> bool {
-    let [first, ..] = segment.events() else { return false };
-    let index = sequence.checked_sub(first.sequence()).and_then(|index| usize::try_from(index).ok());
-    index.and_then(|index| segment.events().get(index)).is_some_and(|event| event.event_hash() != hash)
+    let (first, last) = (segment.sound().first().sequence(), segment.sound().last().sequence());
+    (first..=last).contains(&sequence)
+        && segment.events().any(|event| event.sequence() == sequence && event.event_hash() != *hash)
 }
 
 /// What is gathered on the way.
@@ -221,22 +222,25 @@ impl Walk {
         }
     }
 
-    fn note_shredded(&mut self, namespace: &Namespace, events: &[CryptoAuditEvent]) {
-        for event in events {
-            if let Some(tenant) = shredded_tenant(namespace, event) {
+    fn note_shredded(&mut self, namespace: &Namespace, segment: &ReadSegment) {
+        if !segment.sound().tells_of(CryptoOp::Shred) {
+            return;
+        }
+        for event in segment.events() {
+            if let Some(tenant) = shredded_tenant(namespace, event.details()) {
                 note_first(&mut self.shredded, tenant, event.details().timestamp);
             }
         }
     }
 
-    fn count(&mut self, events: &[CryptoAuditEvent]) {
-        let (Some(first), Some(last)) = (events.first(), events.last()) else { return };
+    fn count(&mut self, segment: &ReadSegment) {
+        let (first, last) = (segment.sound().first(), segment.sound().last());
         let report = &mut self.report;
         report.from = report.from.or(Some(first.sequence()));
         report.to = Some(last.sequence());
         report.first_time = report.first_time.or(Some(first.details().timestamp));
         report.last_time = Some(last.details().timestamp);
         report.segments += 1;
-        report.events += u64::try_from(events.len()).unwrap_or(u64::MAX);
+        report.events += u64::try_from(segment.events().len()).unwrap_or(u64::MAX);
     }
 }

@@ -5,7 +5,7 @@ use std::{error::Error, fmt::Write};
 use blue_address::{Chain, Namespace};
 
 use crate::{
-    AuditKeys, Class, CryptoAuditEvent, KeylessSegment, Segment, SegmentError, Stored, VerifiedSegment,
+    AuditKeys, Class, Events, KeylessSegment, Segment, SegmentError, Stored, VerifiedSegment, segment::Sound,
 };
 
 /// What every segment of a log is checked against.
@@ -29,10 +29,14 @@ pub enum ReadSegment {
 impl ReadSegment {
     /// The events, at least one, in the order of their sequence.
     #[must_use]
-    pub fn events(&self) -> &[CryptoAuditEvent] {
+    pub fn events(&self) -> Events<'_> {
+        self.sound().events()
+    }
+
+    pub(super) fn sound(&self) -> &Sound {
         match self {
-            Self::Verified(segment) => segment.events(),
-            Self::Keyless(segment) => segment.events(),
+            Self::Verified(segment) => segment.sound(),
+            Self::Keyless(segment) => segment.sound(),
         }
     }
 }
@@ -57,7 +61,7 @@ pub(super) struct Defect {
 }
 
 impl Checks {
-    pub(super) fn check(&self, chain: &Chain, stored: &Stored) -> Checked {
+    pub(super) fn check(&self, chain: &Chain, stored: Stored) -> Checked {
         match stored {
             Stored::Segment(segment) => Checked {
                 place: Some(segment.first),
@@ -67,34 +71,40 @@ impl Checks {
             Stored::Malformed { first, reason } => {
                 let what = format!("no segment: {reason}");
                 let defect = Defect { class: Class::Malformed, places: None, what };
-                Checked { place: *first, bytes: 0, found: Err(defect) }
+                Checked { place: first, bytes: 0, found: Err(defect) }
             }
         }
     }
 
-    fn check_segment(&self, chain: &Chain, segment: &Segment) -> Result<ReadSegment, Defect> {
+    fn check_segment(&self, chain: &Chain, segment: Segment) -> Result<ReadSegment, Defect> {
         if segment.chain != chain.as_str() {
             let what = "the segment is of another chain".to_owned();
             return Err(Defect { class: Class::Foreign, places: None, what });
         }
-        let defect = |error: SegmentError| {
-            let places = segment.takes_its_places().then_some(segment.count);
-            Defect { class: class_of(error), places, what: text_of(&error) }
-        };
-        let keyless = segment.verify_without_key().map_err(defect)?;
+        let (count, key_id) = (segment.count, segment.audit_kek_id);
+        let shape = segment
+            .check_without_key()
+            .map_err(|error| Defect::of(&error, segment.takes_its_places().then_some(count)))?;
+        let keyless = KeylessSegment::new(segment, shape);
         let Some(keys) = &self.keys else { return Ok(ReadSegment::Keyless(keyless)) };
-        let key = keys.find(&segment.audit_kek_id).ok_or_else(|| Defect {
+        let key = keys.find(&key_id).ok_or_else(|| Defect {
             class: Class::Foreign,
             // It has taken the place of something else, which may have been longer.
             places: None,
             what: "the segment's MAC was made under a key that is none of this store's".to_owned(),
         })?;
-        let verified = keyless.authenticate(segment, key, &self.namespace).map_err(defect)?;
-        Ok(ReadSegment::Verified(verified))
+        let verified = keyless.authenticate(key, &self.namespace);
+        Ok(ReadSegment::Verified(verified.map_err(|error| Defect::of(&error, Some(count)))?))
     }
 }
 
-fn class_of(error: SegmentError) -> Class {
+impl Defect {
+    fn of(error: &SegmentError, places: Option<u32>) -> Self {
+        Self { class: class_of(error), places, what: text_of(error) }
+    }
+}
+
+fn class_of(error: &SegmentError) -> Class {
     match error {
         SegmentError::Malformed(_) => Class::Malformed,
         SegmentError::Foreign { .. } | SegmentError::WrongKey => Class::Foreign,

@@ -95,9 +95,9 @@ impl Follower {
     }
 
     fn pass_segment(&mut self, place: u64, segment: &ReadSegment, passed: &mut Passed) {
-        let (Some(first), Some(last)) = (segment.events().first(), segment.events().last()) else { return };
+        let (first, last) = (segment.sound().first(), segment.sound().last());
         let previous = *first.previous_hash();
-        let end = Head { next: last.sequence().saturating_add(1), hash: *last.event_hash() };
+        let end = Head { next: last.sequence().saturating_add(1), hash: segment.sound().head_hash() };
         let sequences = Some(Sequences { first: place, last: last.sequence() });
         let links = self.hash.is_none_or(|hash| hash == previous);
 

@@ -21,7 +21,7 @@ pub use baseline::Baseline;
 pub use check::{Checks, ReadSegment};
 pub use reader::{ChainReader, Start, Step};
 
-use crate::{AuditKeys, Cause, Class, CryptoAuditEvent, Finding, Findings, Report, SegmentSource};
+use crate::{AuditKeys, Cause, Class, Events, Finding, Findings, Report, SegmentSource};
 
 /// How a log is to be verified.
 #[derive(Clone)]
@@ -84,7 +84,7 @@ impl fmt::Debug for VerifyOptions {
 /// those of several chains at the same time.
 pub trait Observer: Send + Sync {
     /// A segment was read that is sound.
-    fn segment(&self, chain: &Chain, events: &[CryptoAuditEvent]) {
+    fn segment(&self, chain: &Chain, events: Events<'_>) {
         let _ = (chain, events);
     }
 

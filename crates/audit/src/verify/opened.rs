@@ -2,7 +2,7 @@
 
 use blue_address::{Chain, Namespace, Tenant};
 
-use crate::{CryptoAuditEvent, CryptoOp, Outcome, chain_resource, resource_parts, tenant_resource};
+use crate::{CryptoOp, Details, Outcome, chain_resource, resource_parts, tenant_resource};
 
 /// The chain `registry`, whose events name the chains that were opened.
 pub(super) const REGISTRY: &str = "registry";
@@ -14,13 +14,12 @@ pub(super) struct NamesNoChain;
 /// The chain that an event opens; `None` if it opens none.
 pub(super) fn opened_chain(
     namespace: &Namespace,
-    event: &CryptoAuditEvent,
+    details: &Details<&str>,
 ) -> Result<Option<Chain>, NamesNoChain> {
-    let details = event.details();
     if (details.operation, details.outcome) != (CryptoOp::OpenChain, Outcome::Success) {
         return Ok(None);
     }
-    parse_chain_resource(namespace, &details.resource).map(Some).ok_or(NamesNoChain)
+    parse_chain_resource(namespace, details.resource).map(Some).ok_or(NamesNoChain)
 }
 
 /// Reads back what [`chain_resource`] writes, and nothing else.
@@ -31,12 +30,11 @@ fn parse_chain_resource(namespace: &Namespace, resource: &str) -> Option<Chain> 
 }
 
 /// The tenant that was shredded by what an event tells of.
-pub(super) fn shredded_tenant(namespace: &Namespace, event: &CryptoAuditEvent) -> Option<Tenant> {
-    let details = event.details();
+pub(super) fn shredded_tenant(namespace: &Namespace, details: &Details<&str>) -> Option<Tenant> {
     if (details.operation, details.outcome) != (CryptoOp::Shred, Outcome::Success) {
         return None;
     }
-    let tenant = Tenant::new(resource_parts(&details.resource)?.last()?).ok()?;
+    let tenant = Tenant::new(resource_parts(details.resource)?.last()?).ok()?;
     (tenant_resource(namespace, &tenant) == details.resource).then_some(tenant)
 }
 
@@ -45,7 +43,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Details, GENESIS};
 
     fn prod() -> Namespace {
         Namespace::new("prod").unwrap()
@@ -96,12 +93,10 @@ mod tests {
 
     #[test]
     fn only_a_chain_that_was_opened_is_named() {
-        let event = |operation, outcome, resource: &str| {
-            Details { operation, outcome, resource: resource.into(), ..Details::now() }
-                .link(REGISTRY, 0, GENESIS)
+        let opened = |operation, outcome, resource: &str| {
+            let details = Details { operation, outcome, resource: resource.into(), ..Details::now() };
+            opened_chain(&prod(), &details.with_texts(String::as_str))
         };
-        let opened =
-            |operation, outcome, resource| opened_chain(&prod(), &event(operation, outcome, resource));
         let resource = "bes:prod/%23audit/w1";
         assert_eq!(opened(CryptoOp::OpenChain, Outcome::Success, resource), Ok(Chain::new("w1").ok()));
         assert_eq!(opened(CryptoOp::OpenChain, Outcome::Failure, resource), Ok(None));
@@ -112,7 +107,7 @@ mod tests {
     fn only_a_tenant_that_was_shredded_is_named() {
         let shredded = |operation, outcome, resource: &str| {
             let details = Details { operation, outcome, resource: resource.into(), ..Details::now() };
-            shredded_tenant(&prod(), &details.link("main", 0, GENESIS))
+            shredded_tenant(&prod(), &details.with_texts(String::as_str))
         };
         let alice = Tenant::new("a/lice".replace('/', ",")).unwrap();
         assert_eq!(shredded(CryptoOp::Shred, Outcome::Success, "bes:prod/a%2Clice"), Some(alice));

@@ -252,7 +252,7 @@ impl ChainReader {
         let (checks, chain) = (Arc::clone(&self.checks), self.chain.clone());
         let checked = pages.map_ok(move |stored| {
             let (checks, chain) = (Arc::clone(&checks), chain.clone());
-            let work = move || stored.iter().map(|stored| checks.check(&chain, stored)).collect();
+            let work = move || stored.into_iter().map(|stored| checks.check(&chain, stored)).collect();
             let checked = task::spawn_blocking(work);
             async move { checked.await.map_err(VerifyError::of_task) }
         });

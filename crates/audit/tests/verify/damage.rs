@@ -161,7 +161,7 @@ pub(crate) fn split(segment: &Segment) -> Vec<CryptoAuditEvent> {
 
 pub(crate) fn join(events: &[CryptoAuditEvent]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    events.iter().for_each(|event| push_length_prefixed(&mut bytes, &event.event_bytes()));
+    events.iter().for_each(|event| push_length_prefixed(&mut bytes, event.event_bytes()));
     bytes
 }
 

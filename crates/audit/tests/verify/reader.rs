@@ -31,7 +31,7 @@ async fn sequences(reader: &mut ChainReader) -> Vec<u64> {
     let mut sequences = Vec::new();
     while let Some(step) = reader.next().await.unwrap() {
         let Step::Segment(ReadSegment::Verified(segment)) = step else { panic!("{step:?}") };
-        sequences.extend(segment.events().iter().map(blue_audit::CryptoAuditEvent::sequence));
+        sequences.extend(segment.events().map(|event| event.sequence()));
     }
     sequences
 }
@@ -193,7 +193,7 @@ fn a_reader_goes_on_where_it_was_when_the_source_answers_again() {
             }
             match reader.next().await {
                 Ok(Some(Step::Segment(segment))) => {
-                    read.extend(segment.events().iter().map(blue_audit::CryptoAuditEvent::sequence));
+                    read.extend(segment.events().map(|event| event.sequence()));
                 }
                 Ok(Some(Step::Finding(finding))) => panic!("{finding}"),
                 Ok(None) => break,

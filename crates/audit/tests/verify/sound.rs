@@ -7,8 +7,8 @@ use std::{
 };
 
 use blue_audit::{
-    Baseline, CryptoAuditEvent, Finding, Head, Observer, Segment, SegmentSource, Stored, Verdict,
-    VerifyOptions, address::Chain, verify,
+    Baseline, Events, Finding, Head, Observer, Segment, SegmentSource, Stored, Verdict, VerifyOptions,
+    address::Chain, verify,
 };
 use fastrand::Rng;
 use time::{Duration, OffsetDateTime};
@@ -167,9 +167,9 @@ fn events_of_one_chain_are_seen_in_order() {
     #[derive(Default)]
     struct Seen(Mutex<Vec<(Chain, u64)>>);
     impl Observer for Seen {
-        fn segment(&self, chain: &Chain, events: &[CryptoAuditEvent]) {
+        fn segment(&self, chain: &Chain, events: Events<'_>) {
             let mut seen = self.0.lock().unwrap();
-            seen.extend(events.iter().map(|event| (chain.clone(), event.sequence())));
+            seen.extend(events.map(|event| (chain.clone(), event.sequence())));
         }
         fn finding(&self, finding: &Finding) {
             panic!("{finding}");

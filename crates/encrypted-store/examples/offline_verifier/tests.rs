@@ -61,7 +61,8 @@ impl Kept {
 
 /// As `bes audit export` writes it.
 fn lines(events: &[CryptoAuditEvent]) -> Vec<u8> {
-    let line = |event| serde_json::to_string(&ExportedEvent::of(event)).unwrap() + "\n";
+    let line =
+        |event: &CryptoAuditEvent| serde_json::to_string(&ExportedEvent::of(&event.view())).unwrap() + "\n";
     events.iter().map(line).collect::<String>().into_bytes()
 }
 

@@ -58,7 +58,7 @@ impl Sandbox {
         let mut events = Vec::new();
         while let Some(step) = chain.next().await? {
             match step {
-                Step::Segment(segment) => events.extend_from_slice(segment.events()),
+                Step::Segment(segment) => events.extend(segment.events().map(CryptoAuditEvent::from)),
                 Step::Finding(finding) => panic!("{finding}"),
             }
         }

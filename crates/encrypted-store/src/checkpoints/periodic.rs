@@ -209,9 +209,8 @@ async fn has(log: &AuditLog, chain: &Chain, head: Head) -> Result<bool, VerifyEr
     let mut reader = log.read(chain.clone(), Start::Containing(last));
     while let Some(step) = reader.next().await? {
         if let Step::Segment(segment) = step {
-            let mut events = segment.events().iter();
-            let last = events.find(|event| event.sequence() == last);
-            return Ok(last.is_some_and(|event| *event.event_hash() == head.hash));
+            let last = segment.events().find(|event| event.sequence() == last);
+            return Ok(last.is_some_and(|event| event.event_hash() == head.hash));
         }
     }
     Ok(false)

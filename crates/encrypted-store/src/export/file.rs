@@ -213,7 +213,7 @@ fn classify(chain: &Chain, parsed: Result<ReadBack, String>, number: u64, last: 
     }
     *last = Some(sequence);
     let mut events = Vec::new();
-    push_length_prefixed(&mut events, &read.event.event_bytes());
+    push_length_prefixed(&mut events, read.event.event_bytes());
     Stored::Segment(Segment {
         chain: chain.to_string(),
         first: sequence,

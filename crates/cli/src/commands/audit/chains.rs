@@ -3,7 +3,7 @@
 use blue_encrypted_store::{
     AuditLog, AuditLogError,
     blue_audit::{
-        CryptoAuditEvent, CryptoOp, Finding, Outcome, Start, Step,
+        CryptoOp, Details, Finding, Outcome, Start, Step,
         address::{Chain, Namespace},
         chain_resource,
     },
@@ -29,7 +29,8 @@ pub(super) async fn all(log: &AuditLog, mut find: impl FnMut(&Finding)) -> Resul
         while let Some(step) = reader.next().await.map_err(AuditLogError::from)? {
             match step {
                 Step::Segment(segment) => {
-                    for chain in segment.events().iter().filter_map(|event| opened(event, log.namespace())) {
+                    for chain in segment.events().filter_map(|event| opened(event.details(), log.namespace()))
+                    {
                         if !chains.contains(&chain) {
                             chains.push(chain);
                         }
@@ -43,8 +44,7 @@ pub(super) async fn all(log: &AuditLog, mut find: impl FnMut(&Finding)) -> Resul
 }
 
 /// The chain that an event of the registry opens.
-pub(super) fn opened(event: &CryptoAuditEvent, namespace: &Namespace) -> Option<Chain> {
-    let details = event.details();
+pub(super) fn opened(details: &Details<&str>, namespace: &Namespace) -> Option<Chain> {
     if (details.operation, details.outcome) != (CryptoOp::OpenChain, Outcome::Success) {
         return None;
     }

@@ -56,7 +56,7 @@ async fn write_chain(
     while let Some(step) = reader.next().await.map_err(AuditLogError::from)? {
         match step {
             Step::Segment(segment) => {
-                segment.events().iter().try_for_each(|event| to.line(&ExportedEvent::of(event)))?;
+                segment.events().try_for_each(|event| to.line(&ExportedEvent::of(&event)))?;
             }
             Step::Finding(finding) => met.note(&finding),
         }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use blue_encrypted_store::blue_audit::{CryptoAuditEvent, Finding, Observer, address::Chain};
+use blue_encrypted_store::blue_audit::{Events, Finding, Observer, address::Chain};
 
 use crate::{failure::Failure, stop::Stop};
 
@@ -39,7 +39,7 @@ impl Progress {
 }
 
 impl Observer for Progress {
-    fn segment(&self, chain: &Chain, events: &[CryptoAuditEvent]) {
+    fn segment(&self, chain: &Chain, events: Events<'_>) {
         self.events.fetch_add(u64::try_from(events.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
         if let Some(next) = &self.next {
             next.segment(chain, events);

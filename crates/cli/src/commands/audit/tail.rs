@@ -71,7 +71,7 @@ async fn read(
         let mut opened = Vec::new();
         for tail in &mut tails {
             tail.read(met, |event| {
-                opened.extend(chains::opened(&event, log.namespace()));
+                opened.extend(chains::opened(event.view().details(), log.namespace()));
                 if filter.takes(&event) {
                     appended.push(event);
                 }
@@ -183,7 +183,7 @@ impl Tail {
     ) -> Result<(), Failure> {
         while let Some(step) = self.reader.next().await.map_err(AuditLogError::from)? {
             match step {
-                Step::Segment(segment) => segment.events().iter().cloned().for_each(&mut take),
+                Step::Segment(segment) => segment.events().map(CryptoAuditEvent::from).for_each(&mut take),
                 Step::Finding(finding) => find(finding),
             }
         }
@@ -209,7 +209,7 @@ fn sort(events: &mut Vec<CryptoAuditEvent>) {
 
 fn print(event: &CryptoAuditEvent, output: &mut Output) -> Result<(), Failure> {
     if output.format == Format::Json {
-        return output.json(&ExportedEvent::of(event));
+        return output.json(&ExportedEvent::of(&event.view()));
     }
     let details = event.details();
     let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { plain(text) };

@@ -8,7 +8,7 @@ use std::{
 
 use blue_address::{Chain, Collection, Kind, RecordId, RecordPath, Tenant};
 use blue_audit::{
-    Class, CryptoAuditEvent, CryptoOp, Details, Finding, Observer, Outcome, RecordLedger, RecordState,
+    Class, CryptoOp, Details, EventView, Events, Finding, Observer, Outcome, RecordLedger, RecordState,
     Report, Start, Step, VerifyOptions, chain_resource, kek_resource, resource, resource_parts,
 };
 use blue_envelope::Envelope;
@@ -67,12 +67,16 @@ impl Listener {
 }
 
 impl Observer for Listener {
-    fn segment(&self, chain: &Chain, events: &[CryptoAuditEvent]) {
+    fn segment(&self, chain: &Chain, events: Events<'_>) {
         let mut told = self.told();
-        let heard = told.heard.get(chain).copied().unwrap_or_default();
-        for event in events.iter().filter(|event| event.sequence() >= heard) {
-            told.records.note(event);
+        let mut heard = told.heard.get(chain).copied().unwrap_or_default();
+        for event in events.clone() {
+            if event.sequence() < heard {
+                continue;
+            }
+            heard = event.sequence().saturating_add(1);
             let details = event.details();
+            told.records.note(details);
             let told_of = match (details.operation, details.outcome) {
                 (CryptoOp::GenerateKek, Outcome::Success) => &mut told.keks,
                 (CryptoOp::Rotate, Outcome::Success) => &mut told.rotated,
@@ -80,11 +84,9 @@ impl Observer for Listener {
                 (CryptoOp::Shred, Outcome::Success) => &mut told.shredded,
                 _ => continue,
             };
-            told_of.insert(details.resource.clone());
+            told_of.insert(details.resource.to_owned());
         }
-        if let Some(last) = events.last() {
-            told.heard.insert(chain.clone(), heard.max(last.sequence().saturating_add(1)));
-        }
+        told.heard.insert(chain.clone(), heard);
         drop(told);
         if let Some(next) = &self.next {
             next.segment(chain, events);
@@ -106,13 +108,13 @@ struct Names {
 }
 
 impl Observer for Names {
-    fn segment(&self, _: &Chain, events: &[CryptoAuditEvent]) {
+    fn segment(&self, _: &Chain, events: Events<'_>) {
         let told = self.told.told();
         let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
         for event in events {
-            let name = &event.details().resource;
+            let name = event.details().resource;
             if told.records.expects(name) && !self.seen.contains(name) {
-                missing.insert(name.clone());
+                missing.insert(name.to_owned());
             }
         }
     }
@@ -271,12 +273,12 @@ impl AuditLog {
                 opened = 0;
                 break;
             };
-            let opens = |event: &CryptoAuditEvent| {
+            let opens = |event: EventView<'_>| {
                 let Details { operation, outcome, resource, .. } = event.details();
                 (*operation, *outcome) == (CryptoOp::OpenChain, Outcome::Success)
                     && *resource == chain_resource(&self.namespace, chain)
             };
-            opened += if segment.events().iter().all(opens) { segment.events().len() } else { 2 };
+            opened += if segment.events().all(opens) { segment.events().len() } else { 2 };
             if opened > 1 {
                 break;
             }

@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use blue_encrypted_store::blue_audit::{CryptoAuditEvent, CryptoOp, Observer, Outcome, address::Chain};
+use blue_encrypted_store::blue_audit::{CryptoOp, Details, Events, Observer, Outcome, address::Chain};
 use time::{Date, Month, macros::date};
 
 /// So many periods are kept: ten years of days and more, in about two megabytes.
@@ -187,23 +187,20 @@ impl Counter {
 }
 
 impl Observer for Counter {
-    fn segment(&self, _: &Chain, events: &[CryptoAuditEvent]) {
-        let kind = |event: &CryptoAuditEvent| {
-            let details = event.details();
-            (details.timestamp.date(), details.operation, details.outcome)
-        };
+    fn segment(&self, _: &Chain, events: Events<'_>) {
         let mut counts = self.lock();
-        for alike in events.chunk_by(|a, b| kind(a) == kind(b)) {
-            let [first, ..] = alike else { continue };
-            let (day, operation, outcome) = kind(first);
-            counts.add(day, operation, outcome, u64::try_from(alike.len()).unwrap_or(u64::MAX));
+        for event in events {
+            let Details { timestamp, operation, outcome, .. } = *event.details();
+            counts.add(timestamp.date(), operation, outcome, 1);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use blue_encrypted_store::blue_audit::{Details, GENESIS};
+    use blue_encrypted_store::blue_audit::{
+        AuditKey, CryptoAuditEvent, GENESIS, Segment, address::Namespace,
+    };
 
     use super::*;
 
@@ -269,14 +266,21 @@ mod tests {
 
     #[test]
     fn events_are_counted_by_operation_and_outcome() {
-        let event =
-            |operation, outcome| Details { operation, outcome, ..Details::now() }.link("main", 0, GENESIS);
-        let counter = Counter::default();
+        let (key, namespace) = (AuditKey::new([7; 16], &[1; 32]), Namespace::new("prod").unwrap());
         let chain = Chain::new("main").unwrap();
+        let counter = Counter::default();
         let (done, failed) = ((CryptoOp::Delete, Outcome::Success), (CryptoOp::Delete, Outcome::Denied));
-        let events = [done, done, failed, done].map(|(operation, outcome)| event(operation, outcome));
-        counter.segment(&chain, &events);
-        counter.segment(&chain, &events[..1]);
+        for kinds in [&[done, done, failed, done][..], &[done]] {
+            let mut events: Vec<CryptoAuditEvent> = Vec::new();
+            for &(operation, outcome) in kinds {
+                let details = Details { operation, outcome, ..Details::now() };
+                let (sequence, previous) =
+                    events.last().map_or((0, GENESIS), |last| (last.sequence() + 1, *last.event_hash()));
+                events.push(details.link(chain.clone(), sequence, previous));
+            }
+            let segment = Segment::new(&key, &namespace, &events).unwrap();
+            counter.segment(&chain, segment.verify(&key, &namespace).unwrap().events());
+        }
         let sum = counter.counts().sum();
         let of = |(operation, outcome)| sum.of(operation, outcome);
         assert_eq!([of(done), of(failed), of(SUCCESS)], [4, 1, 0]);
