@@ -1,6 +1,6 @@
 //! The task that appends to one chain.
 
-use std::{collections::VecDeque, error::Error, sync::Arc, time::Duration};
+use std::{collections::VecDeque, error::Error, iter, sync::Arc, time::Duration};
 
 use blue_address::{Chain, Namespace};
 use tokio::{
@@ -12,11 +12,11 @@ use tracing::Instrument;
 use crate::{Appended, AuditKeys, Cause, GENESIS, Refusal, Segment, SegmentLog, Stored};
 
 use super::{
-    AppendError, AppenderConfig, Committed, Head, MAX_SEGMENT_LEN, Message, Shared, State, Stopped,
-    Submission,
+    AppendError, AppenderConfig, Committed, Head, Message, Shared, State, Stopped, Submission,
     group::{Group, NotAdmitted},
     slot::{Attempt, Fate, Slot},
     telemetry::span_of,
+    waiting::Waiting,
 };
 
 /// So many submissions may be passed over in the search for one that fits into a group.
@@ -37,21 +37,11 @@ pub(super) struct Actor<L: SegmentLog> {
     head_changed: watch::Sender<Option<Head>>,
     head: Option<Head>,
     looked_at: Instant,
-    /// In the order of their submission.
-    waiting: VecDeque<Message<L>>,
-    /// If nobody waits for any of those.
-    linger: Option<Linger>,
+    waiting: Waiting<L>,
     /// What other transactions were in the way of, each to be sent alone, not before its time.
     alone: VecDeque<(Instant, Submission<L>)>,
     /// In a row.
     lost_races: u32,
-}
-
-/// Buffered events that wait for others.
-struct Linger {
-    until: Instant,
-    /// The bytes that they take in a segment.
-    len: usize,
 }
 
 const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
@@ -87,8 +77,7 @@ impl<L: SegmentLog> Actor<L> {
             head_changed,
             head: None,
             looked_at: Instant::now(),
-            waiting: VecDeque::new(),
-            linger: None,
+            waiting: Waiting::new(),
             alone: VecDeque::new(),
             lost_races: 0,
         }
@@ -117,9 +106,15 @@ impl<L: SegmentLog> Actor<L> {
     async fn work_is_there(&mut self) -> bool {
         loop {
             while let Ok(message) = self.received.try_recv() {
-                self.take_in(message);
+                self.waiting.push_back(message);
             }
-            let due = match (self.waiting_is_due(), self.alone.front().map(|(due, _)| *due)) {
+            let alone = self.alone.front().map(|(due, _)| *due);
+            // Before a flush is answered, what is sent alone is.
+            let waiting = match alone {
+                Some(_) if self.waiting.begins_with_flush() => None,
+                _ => self.waiting.due(self.config.linger),
+            };
+            let due = match (waiting, alone) {
                 (Some(one), Some(other)) => Some(one.min(other)),
                 (one, other) => one.or(other),
             };
@@ -130,7 +125,7 @@ impl<L: SegmentLog> Actor<L> {
                 None => self.received.recv().await,
                 Some(due) => match tokio::time::timeout_at(due, self.received.recv()).await {
                     // There are no others to wait for.
-                    Ok(None) if !self.waiting.is_empty() => return true,
+                    Ok(None) if waiting.is_some() => return true,
                     Ok(None) => {
                         tokio::time::sleep_until(due).await;
                         continue;
@@ -140,33 +135,9 @@ impl<L: SegmentLog> Actor<L> {
                 },
             };
             match message {
-                Some(message) => self.take_in(message),
+                Some(message) => self.waiting.push_back(message),
                 None => return false,
             }
-        }
-    }
-
-    fn take_in(&mut self, message: Message<L>) {
-        match &message {
-            Message::Submission(Submission { waiter: None, events_len, .. }) => match &mut self.linger {
-                _ if self.waiting.is_empty() => {
-                    let until = Instant::now() + self.config.linger;
-                    self.linger = Some(Linger { until, len: *events_len });
-                }
-                Some(linger) => linger.len += events_len,
-                None => {}
-            },
-            Message::Submission(_) | Message::Flush(_) => self.linger = None,
-        }
-        self.waiting.push_back(message);
-    }
-
-    /// When what waits is to be sent; `None` if nothing does.
-    fn waiting_is_due(&self) -> Option<Instant> {
-        match &self.linger {
-            _ if self.waiting.is_empty() => None,
-            Some(linger) if linger.len < MAX_SEGMENT_LEN => Some(linger.until),
-            _ => Some(Instant::now()),
         }
     }
 
@@ -480,7 +451,7 @@ impl<L: SegmentLog> Actor<L> {
             self.waiting.push_back(message);
         }
         let alone = self.alone.drain(..).map(|(_, submission)| Message::Submission(submission));
-        for message in self.waiting.drain(..).chain(alone) {
+        for message in iter::from_fn(|| self.waiting.pop_front()).chain(alone) {
             if let Message::Submission(submission) = message {
                 let source = stopped.clone();
                 submission.answer(Err(AppendError::Stopped { chain: self.chain.clone(), source }));

@@ -11,6 +11,7 @@ mod slot;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::{
     fmt,
@@ -47,7 +48,7 @@ pub struct AppenderConfig {
     /// How often the end of the chain is looked at again, so that one that was cut back is noticed. Default: 1 s.
     pub look_again: Duration,
     /// How long buffered events wait for others, to share a segment with them, while there is room for more in it and nobody
-    /// waits for anything. Default: 200 ms. A crash loses what waits.
+    /// waits for what was submitted before or after them. Default: 200 ms. A crash loses what waits.
     pub linger: Duration,
 }
 

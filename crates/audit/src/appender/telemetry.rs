@@ -1,12 +1,11 @@
 //! What an appender shows of itself: a span for each segment, and how much waits for how long (docs/observability.md of the
 //! repository has all of it).
 
-use std::time::Instant;
-
 use opentelemetry::{
     global,
     metrics::{Counter, Histogram, UpDownCounter},
 };
+use tokio::time::Instant;
 use tracing::{Span, field, span::Id};
 
 use super::Submission;
@@ -88,7 +87,8 @@ impl Telemetry {
 
 /// A submission that is not answered yet.
 pub(super) struct Queued {
-    since: Instant,
+    /// When its events were handed over.
+    pub(super) since: Instant,
     depth: UpDownCounter<i64>,
 }
 

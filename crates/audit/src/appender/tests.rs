@@ -394,6 +394,44 @@ async fn nobody_who_waits_waits_for_buffered_events_to_be_more() {
     assert_eq!((log.table().segments.len(), begun.elapsed()), (2, Duration::ZERO));
 }
 
+/// Neither when it was put off, and put back before what lingers.
+#[tokio::test(start_paused = true)]
+async fn a_write_that_is_put_off_waits_for_no_buffered_events() {
+    let log = Log::new(1, Faults { busy: 100, ..Faults::default() });
+    let config = AppenderConfig { linger: Duration::from_secs(3_600), ..AppenderConfig::default() };
+    let appender = Appender::start(log.clone(), keys(), namespace(), Chain::new("main").unwrap(), config);
+    let begun = tokio::time::Instant::now();
+    appender.reserve(1, soon()).await.unwrap().buffer(vec![event("buffered")]).unwrap();
+    let step = Step { record: 1, from: 0, size: 10 };
+    let writing = tokio::spawn({
+        let appender = appender.clone();
+        async move { appender.commit(vec![event("waited for")], step, soon()).await }
+    });
+    // In this order: others are in its way, so it is to be sent alone; then it is not done; then it is.
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    *log.faults.lock().unwrap() = Faults { not_done: 100, ..Faults::default() };
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    *log.faults.lock().unwrap() = Faults::default();
+    assert!(matches!(writing.await.unwrap(), Ok(Committed::Done(_))));
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+/// It sleeps until then: on a paused clock, whoever spins never ends.
+#[tokio::test(start_paused = true)]
+async fn a_flush_waits_for_what_is_to_be_sent_alone() {
+    let log = Log::new(1, Faults { busy: 100, ..Faults::default() });
+    let appender = appender(&log);
+    let step = Step { record: 1, from: 0, size: 10 };
+    let write = tokio::spawn({
+        let appender = appender.clone();
+        async move { appender.commit(vec![event(1)], step, soon()).await }
+    });
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    *log.faults.lock().unwrap() = Faults::default();
+    appender.flush(soon()).await.unwrap();
+    assert!(matches!(write.await.unwrap(), Ok(Committed::Done(0))));
+}
+
 #[tokio::test(start_paused = true)]
 async fn buffered_events_that_fill_a_segment_wait_no_longer() {
     let log = Log::new(1, Faults::default());
