@@ -1,7 +1,8 @@
 //! `instructions`: how many instructions sealing and opening take, counted by callgrind, against the figures committed.
 //!
 //! A count says the same on a busy machine as on an idle one. What is counted is not what runs: valgrind has no SHA or VAES
-//! instructions, so hashing and AES-GCM weigh more here than in time; but whatever is added to a seal shows.
+//! instructions, so hashing and AES-GCM weigh more here than in time; but whatever is added to a seal shows. ring chooses its
+//! code by what valgrind says that the processor has, and another compiler makes other code, so figures move with both.
 
 use std::{collections::BTreeMap, fs, path::Path, path::PathBuf, process::Command};
 

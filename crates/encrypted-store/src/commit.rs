@@ -172,8 +172,8 @@ impl Inner {
         let putting = async {
             let mut act = self.begin(&watched.caller)?;
             let result = match put {
-                Put::Create => self.create(&mut act, path, content()?).await,
-                Put::Replace(expected) => self.replace(&mut act, path, content()?, expected).await,
+                Put::Create => self.create(&mut act, path, content).await,
+                Put::Replace(expected) => self.replace(&mut act, path, content, expected).await,
                 Put::Upsert => self.upsert(&mut act, path, content).await,
             };
             self.end(act, CryptoOp::Encrypt, path, result).await
@@ -181,7 +181,13 @@ impl Inner {
         watched.watch(putting).await
     }
 
-    async fn create(&self, act: &mut Act, path: &RecordPath, content: Content) -> Result<u64, WriteError> {
+    async fn create(
+        &self,
+        act: &mut Act,
+        path: &RecordPath,
+        content: impl Fn() -> Result<Content, WriteError>,
+    ) -> Result<u64, WriteError> {
+        let content = content()?;
         match self.commit(act, path, Change::Create { content }).await? {
             Committed::Done(written) => Ok(written.version),
             Committed::Conflict(current) => Err(self.conflict(path, current)),
@@ -192,9 +198,10 @@ impl Inner {
         &self,
         act: &mut Act,
         path: &RecordPath,
-        content: Content,
+        content: impl Fn() -> Result<Content, WriteError>,
         expected: u64,
     ) -> Result<u64, WriteError> {
+        let content = content()?;
         let previous = self.previous(act, path).await?.ok_or_else(|| not_found(path))?;
         if previous.entry.version != expected {
             let found = Some(previous.entry.version);

@@ -31,9 +31,9 @@ fn main() {
     for (name, size) in [("16 KiB", 16 << 10), ("256 KiB", 256 << 10)] {
         let than = "ring and the fixed floor";
         let (ours, theirs) = (&mut bench.seal_in_place(size), &mut bench.ring_seal(size));
-        ratio(&format!("seal, {name}"), than, ours, theirs);
+        ratio(&format!("seal in place, {name}"), than, ours, theirs);
         let (ours, theirs) = (&mut bench.open_in_place(size), &mut bench.ring_open(size));
-        ratio(&format!("open, {name}"), than, ours, theirs);
+        ratio(&format!("open in place, {name}"), than, ours, theirs);
     }
 }
 

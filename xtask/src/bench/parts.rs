@@ -20,10 +20,10 @@ pub(super) fn envelope() -> anyhow::Result<Vec<Row>> {
     for (what, bound) in [
         ("seal, 1 KiB", 1.25),
         ("open, 1 KiB", 1.25),
-        ("seal, 16 KiB", 1.10),
-        ("open, 16 KiB", 1.10),
-        ("seal, 256 KiB", 1.03),
-        ("open, 256 KiB", 1.03),
+        ("seal in place, 16 KiB", 1.10),
+        ("open in place, 16 KiB", 1.10),
+        ("seal in place, 256 KiB", 1.03),
+        ("open in place, 256 KiB", 1.03),
     ] {
         let line = said.about(what)?;
         let than = line["than"].as_str().unwrap_or_default();

@@ -19,7 +19,9 @@ pub(super) fn run() -> anyhow::Result<Vec<Peer>> {
     for manifest in ["benches/peers/Cargo.toml", "benches/peers/esdk-1.2.1/Cargo.toml"] {
         println!("=== {manifest}");
         let mut cargo = crate::cargo();
-        cargo.args(["bench", "--locked", "--quiet", "--manifest-path", manifest, "--target-dir", TARGET]);
+        cargo.args(["bench", "--locked", "--quiet", "--manifest-path", manifest]);
+        // Not by `--target-dir`, of which criterion would not hear.
+        cargo.env("CARGO_TARGET_DIR", crate::root().join(TARGET));
         said(cargo, manifest)?;
     }
     let mut peers = Vec::new();

@@ -18,6 +18,8 @@ impl Bench {
         println!("=== {package}, {name}");
         let mut cargo = crate::cargo();
         cargo.args(["bench", "--locked", "--quiet", "--package", package, "--bench", name]);
+        // Criterion leaves its estimates there.
+        cargo.env("CARGO_TARGET_DIR", crate::root().join("target"));
         said(cargo, name)
     }
 }
