@@ -4,6 +4,7 @@ use std::{fmt, iter::FusedIterator};
 
 use blue_address::{Namespace, push_length_prefixed, split_length_prefixed};
 use ring::{hkdf, hmac};
+use sha2::{Digest, Sha256};
 
 use crate::{
     CryptoAuditEvent, CryptoOp, EventView, MalformedEvent,
@@ -365,9 +366,11 @@ impl Segment {
         let mut rest = &self.events[..];
         while !rest.is_empty() {
             let (event, after) = split_length_prefixed(rest).ok_or(SegmentError::Malformed(None))?;
+            // Hashed first: that computes while the bytes are still on their way from memory; decoding would wait.
+            let event_hash = Sha256::digest(event).into();
             let event =
                 EventView::decode_inlined(event).map_err(|error| SegmentError::Malformed(Some(error)))?;
-            run.push(&Link::of(&event, &event.event_hash()));
+            run.push(&Link::of(&event, &event_hash));
             operations.insert(event.details().operation);
             last = self.events.len() - rest.len();
             rest = after;
