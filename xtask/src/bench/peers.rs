@@ -16,10 +16,15 @@ pub(super) struct Peer {
 
 /// Compiles and runs them.
 pub(super) fn run() -> anyhow::Result<Vec<Peer>> {
-    for manifest in ["benches/peers/Cargo.toml", "benches/peers/esdk-1.2.1/Cargo.toml"] {
+    // Each by itself: what one of them depends on would change how another's dependencies are compiled.
+    for (manifest, features) in [
+        ("benches/peers/Cargo.toml", &["--no-default-features", "--features", "esdk"][..]),
+        ("benches/peers/esdk-1.2.1/Cargo.toml", &[]),
+        ("benches/peers/Cargo.toml", &["--no-default-features", "--features", "tink"]),
+    ] {
         println!("=== {manifest}");
         let mut cargo = crate::cargo();
-        cargo.args(["bench", "--locked", "--quiet", "--manifest-path", manifest]);
+        cargo.args(["bench", "--locked", "--quiet", "--manifest-path", manifest]).args(features);
         // Not by `--target-dir`, of which criterion would not hear.
         cargo.env("CARGO_TARGET_DIR", crate::root().join(TARGET));
         said(cargo, manifest)?;
