@@ -25,6 +25,9 @@ pub(crate) struct Arguments {
     /// Run these parts alone, and write no document.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
+    /// Write it all the same, and say in it which parts were not run.
+    #[arg(long, requires = "only")]
+    write: bool,
 }
 
 /// What can be run by itself.
@@ -94,15 +97,16 @@ impl fmt::Display for Target {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let all = arguments.only.is_empty();
-    let parts = if all { Part::value_variants() } else { &arguments.only };
+    let all = Part::value_variants();
+    let parts = if arguments.only.is_empty() { all } else { &arguments.only };
     let mut rows = Vec::new();
     for part in parts {
         rows.extend(part.run()?);
     }
     println!("\n{}", table(&rows));
-    if all {
-        fs::write(crate::root().join(DOCUMENT), document(&rows)?)?;
+    if arguments.only.is_empty() || arguments.write {
+        let left_out: Vec<&Part> = all.iter().filter(|part| !parts.contains(part)).collect();
+        fs::write(crate::root().join(DOCUMENT), document(&rows, &left_out)?)?;
         println!("\n{DOCUMENT} is written.");
     }
     Ok(())
@@ -134,9 +138,15 @@ fn shown(ratio: f64) -> String {
     }
 }
 
-fn document(rows: &[Row]) -> anyhow::Result<String> {
+fn document(rows: &[Row], left_out: &[&Part]) -> anyhow::Result<String> {
     let mut out = PREFACE.to_owned();
-    writeln!(out, "\n{}\n\n## Where and when\n", table(rows))?;
+    writeln!(out, "\n{}\n", table(rows))?;
+    if !left_out.is_empty() {
+        let names =
+            left_out.iter().filter_map(|part| Some(format!("`{}`", part.to_possible_value()?.get_name())));
+        writeln!(out, "Not run this time: {}.\n", names.collect::<Vec<_>>().join(", "))?;
+    }
+    writeln!(out, "## Where and when\n")?;
     let date = OffsetDateTime::now_utc().format(format_description!("[year]-[month]-[day]"))?;
     writeln!(out, "- {date}")?;
     for line in machine()? {
