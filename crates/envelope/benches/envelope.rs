@@ -11,7 +11,7 @@
 
 mod floor;
 
-use std::{hint::black_box, mem};
+use std::{hint::black_box, mem, time::Duration};
 
 use blue_envelope::{
     CONTENT_OFFSET, Context, KEY_LEN, Kek, KekId, OVERHEAD, SecretKey, TAG_LEN,
@@ -162,5 +162,10 @@ fn batches(size: usize) -> BatchSize {
     if size > 1 << 10 { BatchSize::NumIterations(16) } else { BatchSize::SmallInput }
 }
 
-criterion_group!(benches, sealing, opening, rest);
+/// Short: what is to be close is measured by `ratios`.
+fn brief() -> Criterion {
+    Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1))
+}
+
+criterion_group! { name = benches; config = brief(); targets = sealing, opening, rest }
 criterion_main!(benches);

@@ -197,6 +197,7 @@ mod tests {
     use blue_address::{Attributes, ItemAttributes, Namespace, RecordPath};
 
     use super::*;
+    use crate::SecretKey;
 
     /// The worked example of `docs/envelope.md`; its bytes come from an independent implementation in Python.
     #[test]
