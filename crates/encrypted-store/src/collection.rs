@@ -268,10 +268,7 @@ impl Collection {
         attributes: Attributes,
         put: Put,
     ) -> Result<u64, WriteError> {
-        let content = || {
-            let plaintext = SealingBuffer::of_payload(&payload, self.inner.padding);
-            Ok(Content { plaintext, attributes: attributes.clone() })
-        };
+        let content = || Ok(Content::of_payload(&payload, attributes.clone(), self.inner.padding));
         Box::pin(self.inner.put(&self.caller, &self.path(key.clone()), content, put)).await
     }
 

@@ -7,7 +7,7 @@ use blue_keys::KeyOwner;
 use blue_store::{Current, Deadline, RecordWrite, Revision, StoreError, SystemAttributes, check_size};
 
 use crate::{
-    Delete, Entry, KeyUnavailable, Payload, Put, WriteError,
+    Delete, Entry, KeyUnavailable, Padding, Payload, Put, WriteError,
     audit::{Caller, Changed, Failure, Origin, RecordChange, Unrecorded, key_failure},
     keks::now_micros,
     payload::SealingBuffer,
@@ -27,6 +27,12 @@ enum Change<'a> {
 pub(crate) struct Content {
     pub(crate) plaintext: SealingBuffer,
     pub(crate) attributes: Attributes,
+}
+
+impl Content {
+    pub(crate) fn of_payload(payload: &Payload, attributes: Attributes, padding: Padding) -> Self {
+        Self { plaintext: SealingBuffer::of_payload(payload, padding), attributes }
+    }
 }
 
 /// The state of a record that was opened, hence is authentic, and is now to be replaced.

@@ -19,7 +19,6 @@ use crate::{
     audit::{Caller, Changed, Origin},
     commit::{Content, conflict, failure_of, not_sent},
     errors::KeyFailure,
-    payload::SealingBuffer,
     read::{NotOpened, kek_id_of},
     store::Inner,
     telemetry::Operation,
@@ -270,13 +269,7 @@ impl Inner {
             return Ok(Moved::Already);
         }
         let same = |entry: Entry<Payload>| {
-            Ok((
-                Content {
-                    plaintext: SealingBuffer::of_payload(&entry.value, self.padding),
-                    attributes: entry.attributes,
-                },
-                (),
-            ))
+            Ok((Content::of_payload(&entry.value, entry.attributes, self.padding), ()))
         };
         match Box::pin(self.update(caller, &record.path, same)).await {
             Ok(_) => Ok(Moved::Done),
