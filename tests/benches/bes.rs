@@ -12,21 +12,17 @@ use std::{
     fmt::Write,
     fs,
     hint::black_box,
-    process::{Child, Command, Stdio},
-    thread,
-    time::Duration,
+    process::{Command, Stdio},
 };
 
 use aws_sdk_dynamodb::types::{
     AttributeValue, Put, ReturnValuesOnConditionCheckFailure, Select, TransactWriteItem,
 };
-use blue_testkit::DynamoDb;
+use blue_testkit::peak_memory_kib;
 use blue_tests::{Item, Sandbox, s};
 
 const FEW: usize = 10_000;
 const MANY: usize = 100_000;
-/// How often a process's memory is looked at. The kernel keeps the peak, so only the last moment can be missed.
-const LOOK: Duration = Duration::from_millis(5);
 /// The unit of a process's times in /proc: 10 ms on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -85,30 +81,13 @@ fn made(records: usize) -> String {
 
 fn run(sandbox: &Sandbox, arguments: &[&str]) -> Taken {
     let mut command = Command::new(env!("CARGO_BIN_EXE_blue-tests-bes"));
-    command.args(arguments).env_clear().envs(DynamoDb::shared().variables());
-    command.env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", sandbox.path(""));
-    command.env("BES_TABLE", &sandbox.table).envs(sandbox.master_key.variables());
+    command.args(arguments).env_clear().envs(sandbox.variables());
     command.env("BES_DEADLINE", "120s").env("BES_ATTEMPT_TIMEOUT", "60s");
     let before = times().children;
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let peak_kib = peak(&mut child);
+    let peak_kib = peak_memory_kib(&mut child).unwrap();
     assert!(child.wait().unwrap().success(), "bes {arguments:?}");
     Taken { peak_kib, cpu_seconds: times().children - before }
-}
-
-/// The most memory that a process had until it ended, as Linux counts it.
-fn peak(child: &mut Child) -> u64 {
-    let place = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    while child.try_wait().unwrap().is_none() {
-        let status = fs::read_to_string(&place).unwrap();
-        // A process that has ended and was not waited for has no such line.
-        if let Some(line) = status.lines().find_map(|line| line.strip_prefix("VmHWM:")) {
-            peak = peak.max(line.trim().trim_end_matches(" kB").trim().parse().unwrap());
-        }
-        thread::sleep(LOOK);
-    }
-    peak
 }
 
 /// Seconds of the processor.

@@ -6,17 +6,15 @@
 
 use std::{collections::HashMap, hint::black_box};
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use blue_encrypted_store::{
     Attributes, Namespace, RecordPath,
     table::{PayloadType, StoredRecord, SystemAttributes},
 };
 use blue_envelope::{CONTENT_OFFSET, Context, Kek, KekId, OVERHEAD, SecretKey, open_in_place, seal_in_place};
+use blue_tests::{Item, documented_size};
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-
-type Item = HashMap<String, AttributeValue>;
 
 const VERSION: u64 = 1_764_300_123_456_789;
 const TIME: i64 = 1_764_300_123_456_789;
@@ -74,7 +72,7 @@ fn records(c: &mut Criterion) {
             ("data", size),
         ]);
         let plain: usize = plain.iter().map(|(name, value)| name.len() + value).sum();
-        println!(r#"{{"what":"bytes added","size":{size},"bytes":{}}}"#, size_of(&item) - plain);
+        println!(r#"{{"what":"bytes added","size":{size},"bytes":{}}}"#, documented_size(&item) - plain);
 
         let mut group = c.benchmark_group("record");
         group.bench_function(BenchmarkId::new("encode", size), |b| b.iter(|| bench.encode(black_box(&note))));
@@ -83,17 +81,6 @@ fn records(c: &mut Criterion) {
         });
         group.finish();
     }
-}
-
-/// As DynamoDB counts it; the numbers are of 16 digits or of one.
-fn size_of(item: &Item) -> usize {
-    let value = |value: &AttributeValue| match value {
-        AttributeValue::S(text) => text.len(),
-        AttributeValue::N(digits) => 1 + digits.trim_end_matches("00").len().div_ceil(2),
-        AttributeValue::B(bytes) => bytes.as_ref().len(),
-        other => unreachable!("{other:?}"),
-    };
-    item.iter().map(|(name, of)| name.len() + value(of)).sum()
 }
 
 criterion_group!(benches, records);

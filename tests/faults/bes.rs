@@ -22,10 +22,8 @@ pub(crate) struct Ran {
 /// The binary in a clean environment that leads to this table and master key, and to the database through `endpoint`.
 pub(crate) fn command(sandbox: &Sandbox, endpoint: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_blue-tests-bes"));
-    command.args(arguments).env_clear().envs(DynamoDb::shared().variables());
-    command.env("AWS_ENDPOINT_URL_DYNAMODB", endpoint).env("AWS_EC2_METADATA_DISABLED", "true");
-    command.env("BES_TABLE", &sandbox.table).envs(sandbox.master_key.variables());
-    command.env("HOME", sandbox.path("")).env("TERM", "xterm");
+    command.args(arguments).env_clear().envs(sandbox.variables());
+    command.env("AWS_ENDPOINT_URL_DYNAMODB", endpoint).env("TERM", "xterm");
     command
 }
 

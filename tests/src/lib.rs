@@ -7,6 +7,7 @@
 
 mod audit_log;
 mod describe;
+mod item_size;
 mod ledger;
 mod load;
 mod master_key;
@@ -22,6 +23,7 @@ mod verifier;
 pub use audit_log::VerifiedLog;
 pub use blue_testkit::{Keys, only_with};
 pub use describe::{described_table, describing};
+pub use item_size::documented_size;
 pub use ledger::{Findings, Ledger, half_there};
 pub use load::{Change, Event, Journal, Load, Place, State};
 pub use master_key::{KeyPlace, MasterKey};

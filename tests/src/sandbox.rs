@@ -142,6 +142,19 @@ impl Sandbox {
         self.master_key.provider()
     }
 
+    /// The environment in which `bes` is at home here, and knows of nothing else.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let mut variables = DynamoDb::shared().variables();
+        variables.extend(self.master_key.variables());
+        variables.extend([
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+            ("BES_TABLE", self.table.clone()),
+            ("HOME", self.path("").display().to_string()),
+        ]);
+        variables
+    }
+
     /// A builder for this table and this master key, with deadlines that a busy machine can keep.
     ///
     /// # Panics

@@ -21,7 +21,9 @@ use blue_encrypted_store::{
     keys::{KeyContext, KeyError, KeyringError, UmkId, WrappedKek},
     table::{StoreError, TableError},
 };
-use blue_tests::{Fate, Item, Keys, Note, Proxy, Sandbox, described_table, describing, n, only_with, s};
+use blue_tests::{
+    Fate, Item, Keys, Note, Proxy, Sandbox, described_table, describing, documented_size, n, only_with, s,
+};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
@@ -34,22 +36,6 @@ fn key(kind: &str, id: &str) -> Key {
 fn attributes() -> Attributes {
     let all = Attributes::new().with("text", "täxt").unwrap().with("number", -12_345).unwrap();
     all.with("flag", false).unwrap().with("raw", vec![0_u8; 9]).unwrap()
-}
-
-/// The size of an item as the service documents it, independent of the product's own count.
-fn documented_size(item: &Item) -> usize {
-    let size = |value: &AttributeValue| match value {
-        AttributeValue::S(text) => text.len(),
-        AttributeValue::B(bytes) => bytes.as_ref().len(),
-        AttributeValue::Bool(_) => 1,
-        AttributeValue::N(text) => {
-            let digits = text.trim_start_matches('-');
-            let zeros = digits.len() - digits.trim_end_matches('0').len();
-            1 + (digits.len() - zeros / 2 * 2).div_ceil(2) + usize::from(digits.len() < text.len())
-        }
-        other => panic!("{other:?}"),
-    };
-    item.iter().map(|(name, value)| name.len() + size(value)).sum()
 }
 
 async fn put_of_size(inbox: &Collection, id: &str, length: usize, put: Put) -> Result<u64, WriteError> {

@@ -8,7 +8,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -18,7 +18,7 @@ use blue_encrypted_store::{
     Attributes, AuditConfig, Builder, ChainPolicy, Collection, Deadlines, EncryptedStore, Key, Kind,
     LocalFile, Payload, Put, ReadPolicy, RecordId,
 };
-use blue_testkit::Durable;
+use blue_testkit::{Durable, peak_memory_kib};
 use clap::Args;
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -34,8 +34,6 @@ const AT_ONCE: u64 = 4;
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How much more memory the whole log may take than a tenth of it.
 const GROWTH_PERCENT: u64 = 125;
-/// How often a verification's memory is looked at. The kernel keeps the peak, so only the last moment can be missed.
-const LOOK: Duration = Duration::from_millis(5);
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
@@ -143,7 +141,7 @@ fn verify(bes: &Path, server: &Durable, key: &Path) -> anyhow::Result<Measured> 
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let mut output = child.stdout.take().context("a pipe")?;
     let output = thread::spawn(move || std::io::read_to_string(&mut output));
-    let peak_kib = peak(&mut child)?;
+    let peak_kib = peak_memory_kib(&mut child)?;
     let status = child.wait()?;
     let text = output.join().map_err(|_| anyhow::anyhow!("the reader panicked"))??;
     ensure!(status.success(), "bes audit verify ended with {status}: {text}");
@@ -158,23 +156,6 @@ fn verify(bes: &Path, server: &Durable, key: &Path) -> anyhow::Result<Measured> 
         events_per_second: report["events_per_second"].as_u64().context("no events_per_second")?,
         peak_kib,
     })
-}
-
-/// The most memory that a process had until it ended, as Linux counts it.
-fn peak(child: &mut Child) -> anyhow::Result<u64> {
-    let place = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    while child.try_wait()?.is_none() {
-        let status = fs::read_to_string(&place).context("the memory of a process is only known on Linux")?;
-        // A process that has ended and was not waited for has no such line.
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        if let Some(kib) = line.and_then(|line| line.trim().strip_suffix(" kB")) {
-            peak = peak.max(kib.trim().parse()?);
-        }
-        thread::sleep(LOOK);
-    }
-    ensure!(peak > 0, "the process ended before its memory was looked at");
-    Ok(peak)
 }
 
 fn table(measured: &[Measured]) -> Table {

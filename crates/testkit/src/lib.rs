@@ -4,6 +4,7 @@
 //! - [`DynamoDb::start`] and [`Kms::start`] for a server of one's own, ended when the handle is dropped.
 //! - [`Durable`] for a DynamoDB with its tables on disk, to be killed and started again.
 //! - [`keep`] for a server that outlives the process that started it (`cargo xtask up`).
+//! - [`peak_memory_kib`] for what a process that was started needs of memory.
 //! - [`unique_table`] for a table name nobody else uses.
 //! - [`Keys`] and [`only_with!`] for tests that run under each key provider: `BES_KEYS=local` (the default) or `kms`.
 //!
@@ -59,6 +60,7 @@ mod java;
 pub mod keep;
 mod keys;
 mod kms;
+mod memory;
 mod moto;
 mod process;
 pub mod python;
@@ -77,6 +79,7 @@ pub use keys::Keys;
 #[doc(hidden)]
 pub use keys::goes_with;
 pub use kms::Kms;
+pub use memory::peak_memory_kib;
 pub use running::How;
 pub use service::Service;
 
