@@ -4,7 +4,6 @@
 //! Every target is a ratio within one run on one machine. The benchmarks themselves are cargo's: criterion's in each crate,
 //! and programs of our own where two sides have to take turns to be comparable, or where a process is looked at from outside.
 
-mod audit;
 mod parts;
 mod peers;
 mod read;

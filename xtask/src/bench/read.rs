@@ -36,7 +36,7 @@ pub(super) fn said(mut cargo: std::process::Command, name: &str) -> anyhow::Resu
 
 /// What a benchmark said.
 #[derive(Debug)]
-pub(super) struct Said(pub(super) Vec<Value>);
+pub(super) struct Said(Vec<Value>);
 
 impl Said {
     /// The line about this.
