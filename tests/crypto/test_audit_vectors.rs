@@ -1,7 +1,9 @@
 //! tests/vectors/audit: events, segments and checkpoints of an implementation made from docs/audit.md alone.
 
-use blue_audit::{AuditKey, CryptoAuditEvent, CryptoOp, Details, Outcome, Segment, SegmentError};
-use blue_envelope::address::{Namespace, push_length_prefixed};
+use blue_audit::{
+    AuditKey, CryptoAuditEvent, CryptoOp, Details, Head, Outcome, Segment, SegmentBuilder, SegmentError,
+};
+use blue_envelope::address::{Chain, Namespace, push_length_prefixed};
 use blue_envelope::primitive::expand;
 use ring::hmac;
 use serde::Deserialize;
@@ -176,10 +178,22 @@ fn segment(vector: &SegmentText) -> Result<Passed, String> {
     equal("the mac", &segment.mac, &expected.mac.0)?;
     equal("the key's id", &segment.audit_kek_id, &vector.audit_kek_id.0)?;
     check_mac(vector)?;
+    equal("the mac of a builder", &built(&events, &key, &namespace)?.mac, &expected.mac.0)?;
     match segment.verify(&key, &namespace) {
         Ok(verified) if verified.events().map(CryptoAuditEvent::from).eq(events) => Ok(Passed::Answered),
         other => Err(format!("verifies as {other:?}")),
     }
+}
+
+/// The segment that a writer makes of what the events say.
+fn built(events: &[CryptoAuditEvent], key: &AuditKey, namespace: &Namespace) -> Result<Segment, String> {
+    let chain = Chain::new(events[0].chain()).map_err(|error| error.to_string())?;
+    let before = Head { next: events[0].sequence(), hash: *events[0].previous_hash() };
+    let mut builder = SegmentBuilder::new(chain, before);
+    for event in events {
+        builder.push(event.details()).map_err(|error| error.to_string())?;
+    }
+    builder.finish(key, namespace).map_err(|error| error.to_string())
 }
 
 /// The mac key of the vector is the one that its mac was made with.

@@ -31,37 +31,8 @@ impl<'a> EventView<'a> {
     /// # Errors
     /// [`MalformedEvent`] as docs/audit.md of the repository lists under "Event". Free text is not judged.
     pub fn decode(event_bytes: &'a [u8]) -> Result<Self, MalformedEvent> {
-        Self::decode_inlined(event_bytes)
-    }
-
-    /// The same, for whoever decodes many and needs but a few of their fields: what it does not need is not even stored.
-    #[inline(always)]
-    pub(crate) fn decode_inlined(event_bytes: &'a [u8]) -> Result<Self, MalformedEvent> {
-        let fields = event_bytes.strip_prefix(LABEL).ok_or(MalformedEvent { field: "the beginning" })?;
-        let mut fields = Fields { rest: fields, text: "" };
-        let event_id = Uuid::from_bytes(*fields.exactly("event_id")?);
-        let timestamp = fields.meaning("timestamp", read_timestamp)?;
-        fields.look_for_text();
-        let details = Details {
-            event_id,
-            timestamp,
-            trace_id: fields.text("trace_id")?,
-            span_id: fields.text("span_id")?,
-            operation: fields.meaning("operation", CryptoOp::from_bytes)?,
-            key_id: fields.text("key_id")?,
-            principal: fields.text("principal")?,
-            outcome: fields.meaning("outcome", Outcome::from_bytes)?,
-            reason: fields.text("reason")?,
-            resource: fields.text("resource")?,
-            version: fields.number("version")?,
-            content_digest: fields.meaning("content_digest", digest)?,
-        };
-        let chain = fields.text("chain")?;
-        let (sequence, previous_hash) = (fields.number("sequence")?, fields.exactly("previous_hash")?);
-        match fields.rest {
-            [] => Ok(Self { details, chain, sequence, previous_hash, event_bytes }),
-            _ => Err(MalformedEvent { field: "the end" }),
-        }
+        let Decoded { details, chain, sequence, previous_hash } = Decoded::<&str>::of(event_bytes)?;
+        Ok(Self { details, chain, sequence, previous_hash, event_bytes })
     }
 
     /// A view of an event beside its encoding.
@@ -122,31 +93,72 @@ impl CryptoAuditEvent {
     }
 }
 
+/// What an event's bytes say, its texts read as whoever decodes them has use for.
+pub(crate) struct Decoded<'a, Text> {
+    pub(crate) details: Details<Text>,
+    pub(crate) chain: Text,
+    pub(crate) sequence: u64,
+    pub(crate) previous_hash: &'a [u8; 32],
+}
+
+impl<'a, Text: ReadText<'a>> Decoded<'a, Text> {
+    /// As [`EventView::decode`]. Inlined, so that what of it is not needed is not even stored.
+    #[inline(always)]
+    pub(crate) fn of(event_bytes: &'a [u8]) -> Result<Self, MalformedEvent> {
+        let fields = event_bytes.strip_prefix(LABEL).ok_or(MalformedEvent { field: "the beginning" })?;
+        let mut fields = Fields { rest: fields };
+        let details = Details {
+            event_id: Uuid::from_bytes(*fields.exactly("event_id")?),
+            timestamp: fields.meaning("timestamp", read_timestamp)?,
+            trace_id: fields.text("trace_id")?,
+            span_id: fields.text("span_id")?,
+            operation: fields.meaning("operation", CryptoOp::from_bytes)?,
+            key_id: fields.text("key_id")?,
+            principal: fields.text("principal")?,
+            outcome: fields.meaning("outcome", Outcome::from_bytes)?,
+            reason: fields.text("reason")?,
+            resource: fields.text("resource")?,
+            version: fields.number("version")?,
+            content_digest: fields.meaning("content_digest", digest)?,
+        };
+        let chain = fields.text("chain")?;
+        let (sequence, previous_hash) = (fields.number("sequence")?, fields.exactly("previous_hash")?);
+        match fields.rest {
+            [] => Ok(Self { details, chain, sequence, previous_hash }),
+            _ => Err(MalformedEvent { field: "the end" }),
+        }
+    }
+}
+
+/// What a text is read as.
+pub(crate) trait ReadText<'a>: Sized {
+    /// `None` if the bytes are no UTF-8.
+    fn read(bytes: &'a [u8]) -> Option<Self>;
+}
+
+impl<'a> ReadText<'a> for &'a str {
+    #[inline]
+    fn read(bytes: &'a [u8]) -> Option<Self> {
+        str::from_utf8(bytes).ok()
+    }
+}
+
+/// The bytes of a text, for whoever has no use for more: that they are ASCII is much quicker to see.
+pub(crate) struct TextBytes<'a>(pub(crate) &'a [u8]);
+
+impl<'a> ReadText<'a> for TextBytes<'a> {
+    #[inline]
+    fn read(bytes: &'a [u8]) -> Option<Self> {
+        (bytes.is_ascii() || str::from_utf8(bytes).is_ok()).then_some(Self(bytes))
+    }
+}
+
 /// The fields that are still to be read.
 struct Fields<'a> {
     rest: &'a [u8],
-    /// What is known to be text at the beginning of `rest`.
-    text: &'a str,
 }
 
 impl<'a> Fields<'a> {
-    /// Looks whether the fields from trace_id to resource, with the lengths before them, are text all together, which is
-    /// much quicker than one by one. Where they are not, since the length of a longer one is not, nothing is lost.
-    #[inline]
-    fn look_for_text(&mut self) {
-        let behind = (0..8).try_fold(self.rest, |rest, _| Some(split_length_prefixed(rest)?.1));
-        let len = behind.map_or(0, |behind| self.rest.len() - behind.len());
-        self.text = str::from_utf8(&self.rest[..len]).unwrap_or_default();
-    }
-
-    #[inline]
-    fn next(&mut self, field: &'static str) -> Result<&'a [u8], MalformedEvent> {
-        let (value, rest) = split_length_prefixed(self.rest).ok_or(MalformedEvent { field })?;
-        self.text = self.text.get(LENGTH_LEN + value.len()..).unwrap_or_default();
-        self.rest = rest;
-        Ok(value)
-    }
-
     #[inline]
     fn exactly<const N: usize>(&mut self, field: &'static str) -> Result<&'a [u8; N], MalformedEvent> {
         self.meaning(field, |value| value.try_into().ok())
@@ -158,26 +170,22 @@ impl<'a> Fields<'a> {
     }
 
     #[inline]
-    fn text(&mut self, field: &'static str) -> Result<&'a str, MalformedEvent> {
-        let text = self.text;
-        let value = self.next(field)?;
-        let known = text.get(LENGTH_LEN..LENGTH_LEN + value.len());
-        known.or_else(|| str::from_utf8(value).ok()).ok_or(MalformedEvent { field })
+    fn text<Text: ReadText<'a>>(&mut self, field: &'static str) -> Result<Text, MalformedEvent> {
+        self.meaning(field, Text::read)
     }
 
-    /// What a field stands for, if it stands for anything.
+    /// What the next field stands for, if it stands for anything.
     #[inline]
     fn meaning<T>(
         &mut self,
         field: &'static str,
         meaning: impl Fn(&'a [u8]) -> Option<T>,
     ) -> Result<T, MalformedEvent> {
-        meaning(self.next(field)?).ok_or(MalformedEvent { field })
+        let (value, rest) = split_length_prefixed(self.rest).ok_or(MalformedEvent { field })?;
+        self.rest = rest;
+        meaning(value).ok_or(MalformedEvent { field })
     }
 }
-
-/// How many bytes the length before a field takes.
-const LENGTH_LEN: usize = 4;
 
 /// A digest, or none.
 fn digest(value: &[u8]) -> Option<Option<[u8; 32]>> {

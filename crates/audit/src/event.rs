@@ -46,8 +46,13 @@ macro_rules! words {
             }
 
             /// The same for a word in ASCII.
+            #[inline]
             pub(crate) fn from_bytes(word: &[u8]) -> Option<Self> {
-                Self::ALL.iter().copied().find(|known| known.as_str().as_bytes() == word)
+                // Each length is known here, so that no comparison is a call.
+                $(if word == $word.as_bytes() {
+                    return Some(Self::$variant);
+                })*
+                None
             }
         }
 
@@ -165,37 +170,47 @@ impl Details {
         sequence: u64,
         previous_hash: [u8; 32],
     ) -> CryptoAuditEvent {
-        self.timestamp = in_utc_to_the_microsecond(self.timestamp);
+        self.timestamp = in_utc(self.timestamp);
+        let microsecond = self.timestamp.replace_microsecond(self.timestamp.microsecond());
+        self.timestamp = microsecond.expect("a time's own microsecond is within its range");
         let chain = chain.into();
-        let (event_bytes, event_hash) = self.encoded(&chain, sequence, &previous_hash);
+        let mut event_bytes = Vec::with_capacity(self.encoded_len(&chain));
+        self.encode_onto(&mut event_bytes, &chain, sequence, &previous_hash);
+        let event_hash = Sha256::digest(&event_bytes).into();
         CryptoAuditEvent { details: self, chain, sequence, previous_hash, event_bytes, event_hash }
     }
 
-    /// The bytes that [`CryptoAuditEvent::event_bytes`] describes, and their hash.
-    fn encoded(&self, chain: &str, sequence: u64, previous_hash: &[u8; 32]) -> (Vec<u8>, [u8; 32]) {
-        let mut out = Vec::with_capacity(self.encoded_len(chain));
+    /// Appends the bytes that [`CryptoAuditEvent::event_bytes`] describes: [`Self::encoded_len`] of them.
+    ///
+    /// # Panics
+    /// As [`Details::link`].
+    pub(crate) fn encode_onto(
+        &self,
+        out: &mut Vec<u8>,
+        chain: &str,
+        sequence: u64,
+        previous_hash: &[u8; 32],
+    ) {
         out.extend_from_slice(LABEL);
         // One by one, and not in a loop over all: the compiler knows the lengths of half of them.
-        push_length_prefixed(&mut out, self.event_id.as_bytes());
-        push_length_prefixed(&mut out, &timestamp_bytes(self.timestamp));
-        push_length_prefixed(&mut out, self.trace_id.as_bytes());
-        push_length_prefixed(&mut out, self.span_id.as_bytes());
-        push_length_prefixed(&mut out, self.operation.as_str().as_bytes());
-        push_length_prefixed(&mut out, self.key_id.as_bytes());
-        push_length_prefixed(&mut out, self.principal.as_bytes());
-        push_length_prefixed(&mut out, self.outcome.as_str().as_bytes());
-        push_length_prefixed(&mut out, self.reason.as_bytes());
-        push_length_prefixed(&mut out, self.resource.as_bytes());
-        push_length_prefixed(&mut out, &self.version.to_be_bytes());
+        push_length_prefixed(out, self.event_id.as_bytes());
+        push_length_prefixed(out, &timestamp_bytes(in_utc(self.timestamp)));
+        push_length_prefixed(out, self.trace_id.as_bytes());
+        push_length_prefixed(out, self.span_id.as_bytes());
+        push_length_prefixed(out, self.operation.as_str().as_bytes());
+        push_length_prefixed(out, self.key_id.as_bytes());
+        push_length_prefixed(out, self.principal.as_bytes());
+        push_length_prefixed(out, self.outcome.as_str().as_bytes());
+        push_length_prefixed(out, self.reason.as_bytes());
+        push_length_prefixed(out, self.resource.as_bytes());
+        push_length_prefixed(out, &self.version.to_be_bytes());
         match &self.content_digest {
-            Some(digest) => push_length_prefixed(&mut out, digest),
-            None => push_length_prefixed(&mut out, &[]),
+            Some(digest) => push_length_prefixed(out, digest),
+            None => push_length_prefixed(out, &[]),
         }
-        push_length_prefixed(&mut out, chain.as_bytes());
-        push_length_prefixed(&mut out, &sequence.to_be_bytes());
-        push_length_prefixed(&mut out, previous_hash);
-        let hash = Sha256::digest(&out).into();
-        (out, hash)
+        push_length_prefixed(out, chain.as_bytes());
+        push_length_prefixed(out, &sequence.to_be_bytes());
+        push_length_prefixed(out, previous_hash);
     }
 
     /// How many bytes the event takes in a segment of `chain`: its encoding with the length before it.
@@ -204,7 +219,7 @@ impl Details {
         4 + self.encoded_len(chain.as_str())
     }
 
-    fn encoded_len(&self, chain: &str) -> usize {
+    pub(crate) fn encoded_len(&self, chain: &str) -> usize {
         // Every field with the four bytes of its length; 16 + 8 + 8 + 32 bytes are of fixed fields besides the timestamp.
         const FIXED: usize = LABEL.len() + 15 * 4 + TIMESTAMP_LEN + 16 + 8 + 8 + 32;
         let texts =
@@ -318,10 +333,9 @@ impl From<EventView<'_>> for CryptoAuditEvent {
     }
 }
 
-fn in_utc_to_the_microsecond(timestamp: OffsetDateTime) -> OffsetDateTime {
+fn in_utc(timestamp: OffsetDateTime) -> OffsetDateTime {
     let utc = timestamp.checked_to_offset(UtcOffset::UTC).filter(|utc| (0..=9999).contains(&utc.year()));
-    let utc = utc.expect("an event happens within the years 0-9999");
-    utc.replace_microsecond(utc.microsecond()).expect("a time's own microsecond is within its range")
+    utc.expect("an event happens within the years 0-9999")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! - [`CryptoAuditEvent`]: one event with its hash; made by [`Details::link`], which computes it. [`resource`] and its
 //!   like name what it is about. [`EventView`]: one that is only looked at, where it lies.
 //! - [`Segment`]: a run of events as it is stored, under the MAC of an [`AuditKey`]; [`VerifiedSegment`]: its events, once
-//!   that MAC and their links were verified.
+//!   that MAC and their links were verified. [`SegmentBuilder`] makes one as a writer does, without events of their own.
 //! - [`Appender`]: appends to a chain, alone or together with the writes that the events tell of.
 //! - [`verify()`], [`ChainReader`], [`Report`]: a whole log, verified; [`RecordLedger`]: what it says of each record.
 //! - [`Checkpoint`]: how far the chains had come, as a signed note to be kept elsewhere.
@@ -42,6 +42,7 @@
 //! ```
 
 mod appender;
+mod builder;
 mod checkpoint;
 mod decode;
 mod event;
@@ -64,6 +65,7 @@ pub use appender::{
     AppendError, Appender, AppenderConfig, Committed, Head, MAX_GROUP_WRITES, MAX_REQUEST_LEN,
     MAX_SEGMENT_LEN, Reservation, Stopped,
 };
+pub use builder::SegmentBuilder;
 pub use checkpoint::{
     Checkpoint, CheckpointError, CheckpointSink, GoesBack, MalformedCheckpoint, OpenCheckpointError,
     SinkError,

@@ -1,10 +1,13 @@
 //! Whether events follow each other in one chain.
 
-use crate::{CryptoAuditEvent, EventView, GENESIS, SegmentError};
+use crate::{
+    CryptoAuditEvent, GENESIS, SegmentError,
+    decode::{Decoded, TextBytes},
+};
 
 /// An event's place and what it is bound to, with its own hash.
 pub(crate) struct Link<'a> {
-    chain: &'a str,
+    chain: &'a [u8],
     sequence: u64,
     previous_hash: &'a [u8; 32],
     event_hash: &'a [u8; 32],
@@ -12,11 +15,11 @@ pub(crate) struct Link<'a> {
 
 impl<'a> Link<'a> {
     /// Of an event, and the hash that was computed of it.
-    pub(crate) fn of(event: &EventView<'a>, event_hash: &'a [u8; 32]) -> Self {
+    pub(crate) fn of(event: &Decoded<'a, TextBytes<'a>>, event_hash: &'a [u8; 32]) -> Self {
         Self {
-            chain: event.chain(),
-            sequence: event.sequence(),
-            previous_hash: event.previous_hash(),
+            chain: event.chain.0,
+            sequence: event.sequence,
+            previous_hash: event.previous_hash,
             event_hash,
         }
     }
@@ -25,7 +28,7 @@ impl<'a> Link<'a> {
 impl<'a> From<&'a CryptoAuditEvent> for Link<'a> {
     fn from(event: &'a CryptoAuditEvent) -> Self {
         Self {
-            chain: event.chain(),
+            chain: event.chain().as_bytes(),
             sequence: event.sequence(),
             previous_hash: event.previous_hash(),
             event_hash: event.event_hash(),
@@ -68,7 +71,7 @@ impl<'a> Run<'a> {
         let place = self.place;
         // An event that is not as it should be is named by its place, whatever sequence it claims.
         let name = place.unwrap_or(event.sequence);
-        if event.chain != self.chain {
+        if event.chain != self.chain.as_bytes() {
             self.foreign.get_or_insert(name);
         }
         if place != Some(event.sequence) {

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     CryptoAuditEvent, CryptoOp, EventView, MalformedEvent,
+    decode::{Decoded, TextBytes},
     run::{Ends, Link, Run},
 };
 
@@ -274,7 +275,7 @@ impl Segment {
         for event in events {
             push_length_prefixed(&mut bytes, event.event_bytes());
         }
-        let mut segment = Self {
+        let segment = Self {
             chain: first.chain().to_owned(),
             first: first.sequence(),
             events: bytes,
@@ -283,9 +284,14 @@ impl Segment {
             mac: [0; 32],
             audit_kek_id: key.id,
         };
-        let tag = hmac::sign(&key.mac, &segment.authenticated(namespace, first.previous_hash()));
-        segment.mac.copy_from_slice(tag.as_ref());
-        Ok(segment)
+        Ok(segment.signed(key, namespace, first.previous_hash()))
+    }
+
+    /// With the MAC over what it says, the id of the key included; its first event links to `previous_hash`.
+    pub(crate) fn signed(mut self, key: &AuditKey, namespace: &Namespace, previous_hash: &[u8; 32]) -> Self {
+        let tag = hmac::sign(&key.mac, &self.authenticated(namespace, previous_hash));
+        self.mac.copy_from_slice(tag.as_ref());
+        self
     }
 
     /// Verifies the segment by itself: the MAC, then the count, chain, sequences and links of its events, then the head.
@@ -369,9 +375,9 @@ impl Segment {
             // Hashed first: that computes while the bytes are still on their way from memory; decoding would wait.
             let event_hash = Sha256::digest(event).into();
             let event =
-                EventView::decode_inlined(event).map_err(|error| SegmentError::Malformed(Some(error)))?;
+                Decoded::<TextBytes<'_>>::of(event).map_err(|error| SegmentError::Malformed(Some(error)))?;
             run.push(&Link::of(&event, &event_hash));
-            operations.insert(event.details().operation);
+            operations.insert(event.details.operation);
             last = self.events.len() - rest.len();
             rest = after;
         }

@@ -34,27 +34,27 @@ pub(crate) fn timestamp_bytes(timestamp: OffsetDateTime) -> [u8; TIMESTAMP_LEN] 
 }
 
 /// The time in UTC that a text stands for. A time has one text only: whatever this accepts, [`timestamp_bytes`] writes.
+#[inline]
 pub(crate) fn read_timestamp(text: &[u8]) -> Option<OffsetDateTime> {
     let text: &[u8; TIMESTAMP_LEN] = text.try_into().ok()?;
-    if !has_the_shape(text) {
+    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (26, b'Z')];
+    if separators.iter().any(|&(place, separator)| text[place] != separator) {
         return None;
     }
-    let number = |digits: &[u8]| digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
-    let byte = |digits: &[u8]| u8::try_from(number(digits)).ok();
-    let year = i32::try_from(number(&text[..4])).ok()?;
-    let month = Month::try_from(byte(&text[5..7])?).ok()?;
-    let date = Date::from_calendar_date(year, month, byte(&text[8..10])?).ok()?;
-    let (hour, minute, second) = (byte(&text[11..13])?, byte(&text[14..16])?, byte(&text[17..19])?);
-    let time = Time::from_hms_micro(hour, minute, second, number(&text[20..26])).ok()?;
-    Some(OffsetDateTime::new_utc(date, time))
+    let two_digits = |place: usize| Some(10 * digit(text[place])? + digit(text[place + 1])?);
+    let (century, year) = (two_digits(0)?, two_digits(2)?);
+    let month = Month::try_from(two_digits(5)?).ok()?;
+    let date = Date::from_calendar_date(100 * i32::from(century) + i32::from(year), month, two_digits(8)?);
+    let microsecond = [20, 22, 24]
+        .into_iter()
+        .try_fold(0, |microsecond, place| Some(100 * microsecond + u32::from(two_digits(place)?)))?;
+    let time = Time::from_hms_micro(two_digits(11)?, two_digits(14)?, two_digits(17)?, microsecond);
+    Some(OffsetDateTime::new_utc(date.ok()?, time.ok()?))
 }
 
-/// Whether there is a digit wherever one belongs, and all else is as it has to be. It looks at every byte, without a branch.
-fn has_the_shape(text: &[u8; TIMESTAMP_LEN]) -> bool {
-    let shape = b"0000-00-00T00:00:00.000000Z";
-    text.iter().zip(shape).fold(true, |fits, (byte, &shape)| {
-        fits & if shape == b'0' { byte.is_ascii_digit() } else { *byte == shape }
-    })
+fn digit(byte: u8) -> Option<u8> {
+    let digit = byte.wrapping_sub(b'0');
+    (digit <= 9).then_some(digit)
 }
 
 fn last_two_digits(number: u32) -> [u8; 2] {

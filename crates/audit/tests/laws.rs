@@ -4,13 +4,16 @@
 use std::slice;
 
 use blue_audit::{
-    AuditKey, CryptoAuditEvent, CryptoOp, Details, EventView, GENESIS, NotARun, Outcome, Segment,
-    SegmentError,
-    address::{Namespace, push_length_prefixed, split_length_prefixed},
+    AuditKey, CryptoAuditEvent, CryptoOp, Details, EventView, GENESIS, Head, NotARun, Outcome, Segment,
+    SegmentBuilder, SegmentError,
+    address::{Chain, Namespace, push_length_prefixed, split_length_prefixed},
 };
 use proptest::prelude::*;
 use ring::{hkdf, hmac};
-use time::{Duration, macros::datetime};
+use time::{
+    Duration,
+    macros::{datetime, offset},
+};
 use uuid::Uuid;
 
 fn key() -> AuditKey {
@@ -37,6 +40,14 @@ fn run(first: u64, count: u64) -> Vec<CryptoAuditEvent> {
             event
         })
         .collect()
+}
+
+/// A builder that was given the same events, and the sequences that it gave.
+fn built(events: &[CryptoAuditEvent]) -> (SegmentBuilder, Vec<u64>) {
+    let before = Head { next: events[0].sequence(), hash: *events[0].previous_hash() };
+    let mut builder = SegmentBuilder::new(Chain::new(events[0].chain()).unwrap(), before);
+    let sequences = events.iter().map(|event| builder.push(event.details()).unwrap()).collect();
+    (builder, sequences)
 }
 
 /// What a writer that holds the key, and misuses it, could store: any events, under a MAC that fits what is said of
@@ -119,6 +130,16 @@ proptest! {
         let events = run(first, count);
         let segment = Segment::new(&key(), &prod(), &events).unwrap();
         prop_assert_eq!((segment.first, u64::from(segment.count)), (first, count));
+        let (mut builder, sequences) = built(&events);
+        prop_assert!(sequences.into_iter().eq(first..first + count));
+        prop_assert_eq!(&builder.clone().finish(&key(), &prod()).unwrap(), &segment);
+        // To the nanosecond, and in another place of the world, it is the same event.
+        let details = events[0].details();
+        let elsewhere = Details { timestamp: details.timestamp.to_offset(offset!(+2)) + Duration::NANOSECOND, ..details.clone() };
+        let mut other = builder.clone();
+        builder.push(details).unwrap();
+        other.push(&elsewhere).unwrap();
+        prop_assert_eq!(builder.finish(&key(), &prod()), other.finish(&key(), &prod()));
         let verified = segment.verify(&key(), &prod()).unwrap();
         prop_assert_eq!(verified.events().len(), events.len());
         prop_assert!(verified.events().map(CryptoAuditEvent::from).eq(events));
@@ -213,6 +234,8 @@ fn what_is_no_run_becomes_no_segment() {
     let events = run(3, 3);
     let segment = |events: &[CryptoAuditEvent]| Segment::new(&key(), &prod(), events);
     assert_eq!(segment(&[]), Err(NotARun));
+    let nothing = SegmentBuilder::new(Chain::new("main").unwrap(), Head { next: 0, hash: GENESIS });
+    assert_eq!(nothing.finish(&key(), &prod()), Err(NotARun));
     assert_eq!(segment(&[events[0].clone(), events[2].clone()]), Err(NotARun));
     assert_eq!(segment(&[events[1].clone(), events[0].clone()]), Err(NotARun));
     let foreign = Details::now().link("other", 4, *events[0].event_hash());
@@ -229,6 +252,10 @@ fn after_the_last_sequence_of_all_comes_no_event() {
         let beyond = Details::now().link("main", sequence, *last.event_hash());
         assert_eq!(Segment::new(&key(), &prod(), &[last.clone(), beyond]), Err(NotARun));
     }
+    let (mut builder, _) = built(slice::from_ref(&last));
+    assert_eq!(builder.push(&Details::now()), Err(NotARun));
+    let alone = Segment::new(&key(), &prod(), &[last]).unwrap();
+    assert_eq!(builder.finish(&key(), &prod()), Ok(alone), "the refused one left no trace");
 }
 
 #[test]

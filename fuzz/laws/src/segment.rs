@@ -1,7 +1,9 @@
 //! Segments of the audit log: what is accepted, and in which class what is not.
 
-use blue_address::Namespace;
-use blue_audit::{AuditKey, CryptoAuditEvent, CryptoOp, Details, Outcome, Segment, SegmentError};
+use blue_address::{Chain, Namespace};
+use blue_audit::{
+    AuditKey, CryptoAuditEvent, CryptoOp, Details, Head, Outcome, Segment, SegmentBuilder, SegmentError,
+};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -43,6 +45,12 @@ fn built(data: &[u8], key: &AuditKey, namespace: &Namespace) -> &'static str {
     let mut choices = Choices::new(data);
     let events = run(&mut choices);
     let mut segment = Segment::new(key, namespace, &events).expect("linked events are a run");
+    let before = Head { next: segment.first, hash: *events[0].previous_hash() };
+    let mut builder = SegmentBuilder::new(Chain::new(&segment.chain).expect("it is a name"), before);
+    for event in &events {
+        assert_eq!(builder.push(event.details()), Ok(event.sequence()));
+    }
+    assert_eq!(builder.finish(key, namespace), Ok(segment.clone()), "a builder makes the same");
     let verified = segment.clone().verify(key, namespace).expect("it was just made");
     assert!(verified.events().map(CryptoAuditEvent::from).eq(events.iter().cloned()));
     let bytes: Vec<_> = events.iter().map(|event| event.event_bytes().to_vec()).collect();

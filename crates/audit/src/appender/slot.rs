@@ -7,7 +7,7 @@
 use blue_address::{Chain, Namespace};
 use uuid::Uuid;
 
-use crate::{AuditKey, CryptoAuditEvent, Details, Outcome, Refusal, Segment, SegmentLog, Stored};
+use crate::{AuditKey, Details, Outcome, Refusal, Segment, SegmentBuilder, SegmentLog, Stored};
 
 use super::{Head, Submission};
 
@@ -139,27 +139,22 @@ impl<L: SegmentLog> Slot<L> {
             denied.extend(sent.first());
         }
 
-        let mut events: Vec<CryptoAuditEvent> = Vec::new();
+        let mut builder = SegmentBuilder::new(chain.clone(), head);
         let mut placed = Vec::new();
-        let mut link = |details: Details| {
-            let (sequence, previous) = match events.last() {
-                None => (head.next, head.hash),
-                Some(last) => (last.sequence() + 1, *last.event_hash()),
-            };
-            events.push(details.link(chain.clone(), sequence, previous));
-            sequence
-        };
         for &index in &members {
-            let sequences: Vec<u64> =
-                self.ops[index].submission.events.iter().map(|event| link(event.clone())).collect();
-            placed.push((index, *sequences.first()?));
+            let mut first = None;
+            for event in &self.ops[index].submission.events {
+                let sequence = builder.push(event).ok()?;
+                first.get_or_insert(sequence);
+            }
+            placed.push((index, first?));
         }
         for &index in &denied {
             for event in self.ops[index].submission.denials() {
-                link(event);
+                builder.push(&event).ok()?;
             }
         }
-        let segment = Segment::new(key, namespace, &events).ok()?;
+        let segment = builder.finish(key, namespace).ok()?;
         Some(Attempt { segment, token: Uuid::new_v4(), members: placed, denied, unanswered: false })
     }
 

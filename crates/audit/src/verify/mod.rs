@@ -214,7 +214,8 @@ async fn verify_chains(
     }
 
     let at_once = whole.get().min(expected.len()).max(1);
-    let pages = NonZeroUsize::new(whole.get() / at_once).unwrap_or(NonZeroUsize::MIN).max(LEAST_PAGES);
+    // And one that waits to be checked, so that no core has to wait for it.
+    let pages = NonZeroUsize::MIN.saturating_add(whole.get().div_ceil(at_once));
     let mut waiting =
         expected.into_iter().map(|(chain, expected)| task(source, options, chain, expected, pages).run());
     let mut outcomes = vec![registry];
@@ -230,9 +231,6 @@ async fn verify_chains(
     }
     Ok(outcomes)
 }
-
-/// One page to be checked while the next is fetched.
-const LEAST_PAGES: NonZeroUsize = NonZeroUsize::new(2).expect("2 is not 0");
 
 /// The chains that are known beforehand, each with the reason why it has to exist, if it has to.
 fn expected_chains(options: &VerifyOptions) -> BTreeMap<Chain, Option<&'static str>> {
