@@ -3,12 +3,7 @@
 //! The SDK puts and gets items of the same bytes, without conditions and without a log. Both sides take turns, some
 //! operations or some seconds at a time, so that what else happens on the machine happens to both. What is said is the median
 //! of the rounds' ratios, ours to theirs; what the store buffers is flushed within its own time. One JSON object a line.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::cast_precision_loss,
-    reason = "a benchmark: counts are far below 2⁵²"
-)]
+#![expect(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark: counts are far below 2⁵²")]
 
 use std::{
     sync::{
@@ -21,6 +16,7 @@ use std::{
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use blue_encrypted_store::{AuditConfig, ChainPolicy, Collection, EncryptedStore, ReadPolicy, WritePolicy};
 use blue_tests::{Item, Note, Sandbox, s};
+use blue_turns::{median, say};
 use futures::future::join_all;
 
 /// How many tasks go on at once where throughput is measured.
@@ -124,6 +120,10 @@ impl Raw {
         Arc::new(Self { client, table, item, next: AtomicUsize::new(0), in_transactions: true })
     }
 
+    fn name(&self) -> &'static str {
+        if self.in_transactions { "the SDK alone, an item a transaction" } else { "the SDK alone" }
+    }
+
     async fn operate(&self, kind: Kind) {
         let number = self.next.fetch_add(1, Relaxed);
         match kind {
@@ -168,7 +168,7 @@ async fn single(what: &str, ours: &Side, kind: Kind, raw: &Raw) {
             rounds.push((time, theirs));
         }
     }
-    say(what, "µs", &rounds);
+    say(what, raw.name(), "µs", &rounds);
 }
 
 /// The median of a block's operations, in microseconds.
@@ -184,6 +184,7 @@ async fn each<F: Future<Output = ()>>(operate: impl Fn() -> F) -> f64 {
 
 /// Many at once.
 async fn at_once(what: &str, ours: &Arc<Side>, kind: Kind, raw: &Arc<Raw>) {
+    let than = raw.name();
     let mut rounds = Vec::new();
     for round in 0..=ROUNDS {
         let begun = Instant::now();
@@ -197,7 +198,7 @@ async fn at_once(what: &str, ours: &Arc<Side>, kind: Kind, raw: &Arc<Raw>) {
             rounds.push((ours, theirs));
         }
     }
-    say(what, "operations/s", &rounds);
+    say(what, than, "operations/s", &rounds);
 }
 
 /// How many operations so many tasks do in a slice.
@@ -219,18 +220,4 @@ where
         })
     });
     join_all(tasks).await.into_iter().map(|done: Result<usize, _>| done.unwrap()).sum()
-}
-
-fn say(what: &str, unit: &str, rounds: &[(f64, f64)]) {
-    let ratio = median(rounds.iter().map(|(ours, theirs)| ours / theirs).collect());
-    let ours = median(rounds.iter().map(|(ours, _)| *ours).collect());
-    let theirs = median(rounds.iter().map(|(_, theirs)| *theirs).collect());
-    println!(
-        r#"{{"what":"{what}","ratio":{ratio:.3},"ours":{ours:.0},"theirs":{theirs:.0},"unit":"{unit}"}}"#
-    );
-}
-
-fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
 }

@@ -1,7 +1,6 @@
-//! Sealing and opening against their floors, both sides of each ratio measured in turn, a batch of each at a time: what else
-//! happens on the machine then happens to both. Prints one JSON object a line: the median of the ratios, the quartiles, and
-//! the medians of both sides in nanoseconds.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
+//! Sealing and opening against their floors, both sides of each ratio measured in turn, a batch of each at a time. Prints
+//! one JSON object a line, of nanoseconds.
+#![expect(clippy::unwrap_used, reason = "a benchmark")]
 
 mod floor;
 
@@ -15,6 +14,7 @@ use blue_envelope::{
     address::{Attributes, ItemAttributes, Namespace, RecordPath},
     open, open_in_place, seal, seal_in_place,
 };
+use blue_turns::{Side, say, times};
 use ring::aead::{Aad, LessSafeKey};
 
 use floor::{Floor, aes, nonce};
@@ -37,38 +37,8 @@ fn main() {
     }
 }
 
-/// Does something some times over, and says how long one took. What it takes to begin anew is not in that.
-type Side<'a> = dyn FnMut() -> Duration + 'a;
-
 fn ratio(what: &str, than: &str, ours: &mut Side<'_>, theirs: &mut Side<'_>) {
-    let mut rounds = Vec::with_capacity(ROUNDS);
-    for round in 0..ROUNDS {
-        // Whoever comes second finds the caches as the first left them, so they take turns in that, too.
-        let (a, b) = if round % 2 == 0 {
-            let a = ours();
-            (a, theirs())
-        } else {
-            let b = theirs();
-            (ours(), b)
-        };
-        rounds.push((a.as_secs_f64() * 1e9, b.as_secs_f64() * 1e9));
-    }
-    let ratios = sorted(rounds.iter().map(|(a, b)| a / b));
-    let at = |quarter: usize| ratios[ROUNDS * quarter / 4];
-    println!(
-        r#"{{"what":"{what}","than":"{than}","ratio":{:.4},"quartiles":[{:.4},{:.4}],"ours_ns":{:.0},"theirs_ns":{:.0}}}"#,
-        at(2),
-        at(1),
-        at(3),
-        sorted(rounds.iter().map(|(a, _)| *a))[ROUNDS / 2],
-        sorted(rounds.iter().map(|(_, b)| *b))[ROUNDS / 2],
-    );
-}
-
-fn sorted(numbers: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut numbers: Vec<f64> = numbers.collect();
-    numbers.sort_by(f64::total_cmp);
-    numbers
+    say(what, than, "ns", &times(ROUNDS, ours, theirs));
 }
 
 /// Times `one` on each of a batch of buffers, which begin as `buffer` is every time.

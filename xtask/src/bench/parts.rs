@@ -6,8 +6,8 @@ use anyhow::ensure;
 
 use super::{
     Row,
-    Target::{AtLeast, AtMost},
-    read::{Bench, median, number, time},
+    Target::{self, AtLeast, AtMost},
+    read::{Bench, Said, median, number, time},
 };
 
 /// Where cargo and the peers' cargo leave what criterion found.
@@ -15,26 +15,18 @@ const TARGET: &str = "target";
 const PEERS: &str = "benches/peers";
 
 pub(super) fn envelope() -> anyhow::Result<Vec<Row>> {
-    let mut rows = Vec::new();
     let said = Bench { package: "blue-envelope", name: "ratios" }.run()?;
-    for (what, bound) in [
-        ("seal, 1 KiB", 1.25),
-        ("open, 1 KiB", 1.25),
-        ("seal in place, 16 KiB", 1.10),
-        ("open in place, 16 KiB", 1.10),
-        ("seal in place, 256 KiB", 1.03),
-        ("open in place, 256 KiB", 1.03),
-    ] {
-        let line = said.about(what)?;
-        let than = line["than"].as_str().unwrap_or_default();
-        rows.push(Row {
-            what: what.to_owned(),
-            ours: time(number(line, "ours_ns")?),
-            than: format!("{than}: {}", time(number(line, "theirs_ns")?)),
-            ratio: number(line, "ratio")?,
-            target: Some(AtMost(bound)),
-        });
-    }
+    let mut rows = in_turns(
+        &said,
+        &[
+            ("seal, 1 KiB", Some(AtMost(1.25))),
+            ("open, 1 KiB", Some(AtMost(1.25))),
+            ("seal in place, 16 KiB", Some(AtMost(1.10))),
+            ("open in place, 16 KiB", Some(AtMost(1.10))),
+            ("seal in place, 256 KiB", Some(AtMost(1.03))),
+            ("open in place, 256 KiB", Some(AtMost(1.03))),
+        ],
+    )?;
     let mut test = crate::cargo();
     test.args(["test", "--locked", "--quiet", "--package", "blue-envelope", "--test", "allocations"]);
     ensure!(test.status()?.success(), "the test of allocations failed");
@@ -76,57 +68,57 @@ pub(super) fn record() -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Times are of all events of a benchmark. The ratio is that of rates: SHA-256's time to ours.
 pub(super) fn audit() -> anyhow::Result<Vec<Row>> {
+    let said = Bench { package: "blue-audit", name: "ratios" }.run()?;
+    let rows = in_turns(
+        &said,
+        &[
+            ("encode, hash and link", Some(AtLeast(0.7))),
+            ("verify from memory, one core", Some(AtLeast(0.8))),
+            ("verify from memory, two cores", Some(AtLeast(1.8))),
+        ],
+    )?;
     Bench { package: "blue-audit", name: "audit" }.run()?;
-    let link = median(TARGET, "audit/link")?;
-    let linked = median(TARGET, "sha256/link")?;
-    let one = median(TARGET, "audit/verify, one core")?;
-    let two = median(TARGET, "audit/verify, two cores")?;
-    let verified = median(TARGET, "sha256/verify")?;
-    let row = |what: &str, ours, than: &str, theirs: f64, target| Row {
-        what: what.to_owned(),
-        ours: time(ours),
-        than: format!("{than}: {}", time(theirs)),
-        ratio: theirs / ours,
-        target: Some(AtLeast(target)),
-    };
-    Ok(vec![
-        row("audit: encode, hash and link", link, "SHA-256", linked, 0.7),
-        row("audit: verify from memory, one core", one, "SHA-256", verified, 0.8),
-        row("audit: verify from memory, two cores", two, "one core", one, 1.8),
-    ])
+    Ok(rows.into_iter().map(|row| Row { what: format!("audit: {}", row.what), ..row }).collect())
 }
 
 pub(super) fn end_to_end() -> anyhow::Result<Vec<Row>> {
     let said = Bench { package: "blue-tests", name: "end_to_end" }.run()?;
-    let mut rows = Vec::new();
-    for (what, target) in [
-        ("put, audit buffered, p50 at 1 task", Some(AtMost(1.1))),
-        ("put, audit buffered, p50 at 1 task, transactions", None),
-        ("get, audit buffered, p50 at 1 task", Some(AtMost(1.1))),
-        ("put, audit buffered, 64 tasks", Some(AtLeast(0.9))),
-        ("put, audit buffered, 64 tasks, transactions", None),
-        ("get, audit buffered, 64 tasks", Some(AtLeast(0.9))),
-        ("put, audit strict, 64 tasks, per-writer chain", Some(AtLeast(0.9))),
-        ("get, audit strict, 64 tasks, per-writer chain", Some(AtLeast(0.6))),
-    ] {
-        let than = if what.ends_with("transactions") {
-            "the SDK alone, an item a transaction"
-        } else {
-            "the SDK alone"
-        };
+    in_turns(
+        &said,
+        &[
+            ("put, audit buffered, p50 at 1 task", Some(AtMost(1.1))),
+            ("put, audit buffered, p50 at 1 task, transactions", None),
+            ("get, audit buffered, p50 at 1 task", Some(AtMost(1.1))),
+            ("put, audit buffered, 64 tasks", Some(AtLeast(0.9))),
+            ("put, audit buffered, 64 tasks, transactions", None),
+            ("get, audit buffered, 64 tasks", Some(AtLeast(0.9))),
+            ("put, audit strict, 64 tasks, per-writer chain", Some(AtLeast(0.9))),
+            ("get, audit strict, 64 tasks, per-writer chain", Some(AtLeast(0.6))),
+        ],
+    )
+}
+
+/// The lines of a benchmark whose two sides took turns.
+fn in_turns(said: &Said, lines: &[(&str, Option<Target>)]) -> anyhow::Result<Vec<Row>> {
+    let row = |&(what, target): &(&str, Option<Target>)| {
         let line = said.about(what)?;
-        let unit = line["unit"].as_str().unwrap_or_default();
-        rows.push(Row {
+        let side = |name| {
+            let number = number(line, name)?;
+            anyhow::Ok(match line["unit"].as_str().unwrap_or_default() {
+                "ns" => time(number),
+                unit => format!("{number:.0} {unit}"),
+            })
+        };
+        Ok(Row {
             what: what.to_owned(),
-            ours: format!("{:.0} {unit}", number(line, "ours")?),
-            than: format!("{than}: {:.0} {unit}", number(line, "theirs")?),
+            ours: side("ours")?,
+            than: format!("{}: {}", line["than"].as_str().unwrap_or_default(), side("theirs")?),
             ratio: number(line, "ratio")?,
             target,
-        });
-    }
-    Ok(rows)
+        })
+    };
+    lines.iter().map(row).collect()
 }
 
 pub(super) fn bes() -> anyhow::Result<Vec<Row>> {
