@@ -2,13 +2,14 @@
 //! two holds where neither of the times does.
 //!
 //! ```
-//! use std::{thread, time::Duration};
+//! use std::time::Duration;
 //!
 //! let (mut ours, mut theirs) = (|| Duration::from_micros(2), || Duration::from_micros(1));
 //! let rounds = blue_turns::times(100, &mut ours, &mut theirs);
-//! // {"what":"ours","than":"theirs","unit":"ns","ratio":2.0000,"quartiles":[2.0000,2.0000],"ours":2000,"theirs":1000}
-//! blue_turns::say("ours", "theirs", "ns", &rounds);
-//! # assert_eq!(blue_turns::median(rounds.iter().map(|(ours, theirs)| ours / theirs)), 2.0);
+//! assert_eq!(
+//!     blue_turns::line("ours", "theirs", "ns", &rounds),
+//!     r#"{"what":"ours","than":"theirs","unit":"ns","ratio":2.0000,"quartiles":[2.0000,2.0000],"ours":2000,"theirs":1000}"#
+//! );
 //! ```
 
 #![expect(clippy::print_stdout, reason = "what benchmarks say is read from there")]
@@ -34,22 +35,30 @@ pub fn times(rounds: usize, ours: &mut Side<'_>, theirs: &mut Side<'_>) -> Vec<(
     (0..rounds).map(round).collect()
 }
 
-/// Prints one JSON object in a line: the median of the rounds' ratios, ours to theirs, with the quartiles, and the medians
-/// of both sides.
+/// Prints a [`line`].
 ///
 /// # Panics
 /// If there are no rounds.
 pub fn say(what: &str, than: &str, unit: &str, rounds: &[(f64, f64)]) {
+    println!("{}", line(what, than, unit, rounds));
+}
+
+/// One JSON object: the median of the rounds' ratios, ours to theirs, with the quartiles, and the medians of both sides.
+///
+/// # Panics
+/// If there are no rounds.
+#[must_use]
+pub fn line(what: &str, than: &str, unit: &str, rounds: &[(f64, f64)]) -> String {
     let ratios = sorted(rounds.iter().map(|(ours, theirs)| ours / theirs));
     let at = |quarter: usize| ratios[ratios.len() * quarter / 4];
-    println!(
+    format!(
         r#"{{"what":"{what}","than":"{than}","unit":"{unit}","ratio":{:.4},"quartiles":[{:.4},{:.4}],"ours":{:.0},"theirs":{:.0}}}"#,
         at(2),
         at(1),
         at(3),
         median(rounds.iter().map(|(ours, _)| *ours)),
         median(rounds.iter().map(|(_, theirs)| *theirs)),
-    );
+    )
 }
 
 /// The upper one of the two in the middle.

@@ -42,7 +42,7 @@ fn verify(criterion: &mut Criterion) {
     audit.throughput(hashed.clone());
     for (cores, name) in [(1, "verify, one core"), (2, "verify, two cores")] {
         let verifier = Verifier::of_cores(cores);
-        let verify = |log: Arc<Memory>| verifier.verify(log);
+        let verify = |log: Arc<Memory>| verifier.verify(log, VERIFIED);
         audit.bench_function(name, |bencher| {
             bencher.iter_batched(|| Memory::new(log.clone()), verify, BatchSize::PerIteration);
         });

@@ -44,7 +44,7 @@ fn main() {
         move || {
             let log = Memory::new(log.clone());
             let begun = Instant::now();
-            verifier.verify(log);
+            verifier.verify(log, VERIFIED);
             begun.elapsed()
         }
     };

@@ -5,7 +5,9 @@ use sha2::{Digest, Sha256};
 
 use crate::{AuditKey, Details, Head, NotARun, Segment};
 
-/// A segment in the making: each event is encoded where it will be stored, and links to the one before it.
+/// A segment in the making: each event is encoded where it will be stored, and links to the one before it. How long it may
+/// become is the caller's matter ([`Details::stored_len`], [`MAX_SEGMENT_LEN`](crate::MAX_SEGMENT_LEN)); what appends to a
+/// chain is the [`Appender`](crate::Appender).
 ///
 /// ```
 /// use blue_audit::{AuditKey, Details, GENESIS, Head, Segment, SegmentBuilder};
@@ -38,22 +40,24 @@ impl SegmentBuilder {
         Self { chain, before, count: 0, head_hash: before.hash, events: Vec::new() }
     }
 
-    /// Puts an event behind the others, and gives its sequence. Its time is stored to the microsecond.
+    /// Puts an event behind the others, and gives its sequence.
     ///
     /// # Errors
-    /// [`NotARun`]: it would be beyond the last sequence of all. Nothing has changed.
+    /// [`NotARun`]: it would be beyond the last sequence of all, there are 2³² − 1 events, or its encoding takes 4 GiB.
+    /// Nothing has changed.
     ///
     /// # Panics
-    /// As [`Details::link`].
+    /// As [`Details::link`]; nothing has changed then.
     pub fn push(&mut self, details: &Details) -> Result<u64, NotARun> {
         let sequence = self.before.next.checked_add(self.count.into()).ok_or(NotARun)?;
         let count = self.count.checked_add(1).ok_or(NotARun)?;
         let len = details.encoded_len(self.chain.as_str());
         let prefix = u32::try_from(len).map_err(|_| NotARun)?.to_be_bytes();
+        let timestamp = details.timestamp_bytes();
         self.events.reserve(prefix.len() + len);
         self.events.extend_from_slice(&prefix);
         let start = self.events.len();
-        details.encode_onto(&mut self.events, self.chain.as_str(), sequence, &self.head_hash);
+        details.encode_onto(&mut self.events, &timestamp, self.chain.as_str(), sequence, &self.head_hash);
         self.head_hash = Sha256::digest(&self.events[start..]).into();
         self.count = count;
         Ok(sequence)

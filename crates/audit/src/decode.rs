@@ -225,23 +225,31 @@ mod tests {
         out
     }
 
+    /// Which field is refused, whatever texts are read as.
     fn refusal(bytes: &[u8]) -> &'static str {
-        CryptoAuditEvent::decode(bytes).unwrap_err().field
+        let refusal = CryptoAuditEvent::decode(bytes).unwrap_err();
+        assert_eq!(Decoded::<TextBytes<'_>>::of(bytes).err().as_ref(), Some(&refusal));
+        refusal.field
+    }
+
+    fn accepted(bytes: &[u8]) -> CryptoAuditEvent {
+        assert!(Decoded::<TextBytes<'_>>::of(bytes).is_ok());
+        CryptoAuditEvent::decode(bytes).unwrap()
     }
 
     #[test]
     fn what_was_encoded_reads_back() {
         let event = example();
-        assert_eq!(CryptoAuditEvent::decode(event.event_bytes()), Ok(event));
+        assert_eq!(accepted(event.event_bytes()), event);
         let bare = Details { content_digest: None, ..Details::now() }.link("", u64::MAX, GENESIS);
-        assert_eq!(CryptoAuditEvent::decode(bare.event_bytes()), Ok(bare));
+        assert_eq!(accepted(bare.event_bytes()), bare);
     }
 
     #[test]
     fn every_truncation_and_every_longer_input_is_refused() {
         let bytes = example().event_bytes().to_vec();
         for length in 0..bytes.len() {
-            assert!(CryptoAuditEvent::decode(&bytes[..length]).is_err(), "{length}");
+            refusal(&bytes[..length]);
         }
         assert_eq!(refusal(&[&bytes[..], &[0]].concat()), "the end");
         assert_eq!(refusal(b"bes1/Event"), "the beginning");
@@ -260,7 +268,7 @@ mod tests {
             (13, "sequence", 8),
             (14, "previous_hash", 32),
         ] {
-            assert!(CryptoAuditEvent::decode(&with_field(index, &vec![0; length])).is_ok());
+            accepted(&with_field(index, &vec![0; length]));
             assert_eq!(refusal(&with_field(index, &vec![0; length - 1])), name);
             assert_eq!(refusal(&with_field(index, &vec![0; length + 1])), name);
         }
@@ -284,27 +292,37 @@ mod tests {
         ] {
             assert_eq!(refusal(&with_field(index, b"\xff")), name);
         }
-        for (index, word) in
-            [(4, "Encrypt"), (4, ""), (4, "success"), (7, "SUCCESS"), (7, ""), (7, "encrypt")]
-        {
-            assert!(CryptoAuditEvent::decode(&with_field(index, word.as_bytes())).is_err(), "{word}");
+        for word in ["Encrypt", "", "success", "encrypt\0"] {
+            assert_eq!(refusal(&with_field(4, word.as_bytes())), "operation", "{word}");
+        }
+        for word in ["SUCCESS", "", "encrypt", "successs"] {
+            assert_eq!(refusal(&with_field(7, word.as_bytes())), "outcome", "{word}");
         }
     }
 
-    /// Lengths that are text themselves, that are not, and that only look like the end of a character before them.
+    /// A character that is cut by the end of a field is none, whatever the length of the next field looks like.
     #[test]
     fn text_is_judged_by_itself_whatever_its_length() {
+        let texts = [
+            (2, "trace_id"),
+            (3, "span_id"),
+            (5, "key_id"),
+            (6, "principal"),
+            (8, "reason"),
+            (9, "resource"),
+            (12, "chain"),
+        ];
         for length in [0, 1, 0x7f, 0x80, 0xbf, 0xc3, 0xff, 0x100, 0xc380, 0x1_0080] {
             let fits = with_field(6, &[&b"\xc3\xa9"[..], &vec![b'x'; length]].concat());
-            let event = CryptoAuditEvent::decode(&fits).unwrap();
+            let event = accepted(&fits);
             assert_eq!((event.event_bytes(), event.details().principal.len()), (&fits[..], 2 + length));
-            for index in [2, 3, 5, 6, 8, 9, 12] {
+            for (index, name) in texts {
                 let text = vec![b'x'; length];
-                assert!(CryptoAuditEvent::decode(&with_field(index, &text)).is_ok(), "{index} {length}");
+                accepted(&with_field(index, &text));
                 for cut in [&b"\xc3"[..], b"\xe2\x82", b"\xf0\x9f\x92"] {
-                    refusal(&with_field(index, &[&text, cut].concat()));
-                    refusal(&with_field(index, &[cut, &text].concat()));
-                    refusal(&with_field(index, &[b"\xa9", &text[..]].concat()));
+                    assert_eq!(refusal(&with_field(index, &[&text, cut].concat())), name);
+                    assert_eq!(refusal(&with_field(index, &[cut, &text].concat())), name);
+                    assert_eq!(refusal(&with_field(index, &[b"\xa9", &text[..]].concat())), name);
                 }
             }
         }
@@ -316,7 +334,7 @@ mod tests {
             ["0000-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z", "2024-02-29T23:00:00.100000Z"]
         {
             let bytes = with_field(1, good.as_bytes());
-            assert_eq!(CryptoAuditEvent::decode(&bytes).unwrap().event_bytes(), bytes);
+            assert_eq!(accepted(&bytes).event_bytes(), bytes);
         }
         for bad in [
             "",

@@ -113,7 +113,7 @@ words! {
 pub struct Details<Text = String> {
     /// The event's own id, a UUIDv7.
     pub event_id: Uuid,
-    /// When, in the years 0–9999 of UTC. [`Details::link`] brings it there and cuts it to the microsecond.
+    /// When, in the years 0–9999 of UTC. It is hashed and stored in UTC, cut to the microsecond.
     pub timestamp: OffsetDateTime,
     /// W3C trace id, 32 lowercase hexadecimal digits, or empty.
     pub trace_id: Text,
@@ -175,18 +175,24 @@ impl Details {
         self.timestamp = microsecond.expect("a time's own microsecond is within its range");
         let chain = chain.into();
         let mut event_bytes = Vec::with_capacity(self.encoded_len(&chain));
-        self.encode_onto(&mut event_bytes, &chain, sequence, &previous_hash);
+        self.encode_onto(&mut event_bytes, &self.timestamp_bytes(), &chain, sequence, &previous_hash);
         let event_hash = Sha256::digest(&event_bytes).into();
         CryptoAuditEvent { details: self, chain, sequence, previous_hash, event_bytes, event_hash }
     }
 
-    /// Appends the bytes that [`CryptoAuditEvent::event_bytes`] describes: [`Self::encoded_len`] of them.
+    /// The time as it is hashed.
     ///
     /// # Panics
     /// As [`Details::link`].
+    pub(crate) fn timestamp_bytes(&self) -> [u8; TIMESTAMP_LEN] {
+        timestamp_bytes(in_utc(self.timestamp))
+    }
+
+    /// Appends the bytes that [`CryptoAuditEvent::event_bytes`] describes: [`Self::encoded_len`] of them.
     pub(crate) fn encode_onto(
         &self,
         out: &mut Vec<u8>,
+        timestamp: &[u8; TIMESTAMP_LEN],
         chain: &str,
         sequence: u64,
         previous_hash: &[u8; 32],
@@ -194,7 +200,7 @@ impl Details {
         out.extend_from_slice(LABEL);
         // One by one, and not in a loop over all: the compiler knows the lengths of half of them.
         push_length_prefixed(out, self.event_id.as_bytes());
-        push_length_prefixed(out, &timestamp_bytes(in_utc(self.timestamp)));
+        push_length_prefixed(out, timestamp);
         push_length_prefixed(out, self.trace_id.as_bytes());
         push_length_prefixed(out, self.span_id.as_bytes());
         push_length_prefixed(out, self.operation.as_str().as_bytes());
@@ -340,11 +346,14 @@ fn in_utc(timestamp: OffsetDateTime) -> OffsetDateTime {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use blue_address::Chain;
     use proptest::prelude::*;
     use time::macros::datetime;
 
     use super::*;
-    use crate::timestamp::timestamp_text;
+    use crate::{Head, SegmentBuilder, timestamp::timestamp_text};
 
     fn example() -> Details {
         let digest = hex::decode("e8319151b0d5a6ac006fcf190a1461eee7d925f97a369672f428e7f4ddf50e3b").unwrap();
@@ -489,7 +498,14 @@ mod tests {
             datetime!(9999-12-31 23:30 -01:00),
         ] {
             let details = Details { timestamp, ..example() };
-            assert!(std::panic::catch_unwind(|| details.link("main", 0, GENESIS)).is_err(), "{timestamp}");
+            let head = Head { next: 0, hash: GENESIS };
+            let mut builder = SegmentBuilder::new(Chain::new("main").unwrap(), head);
+            builder.push(&example()).unwrap();
+            let before = format!("{builder:?}");
+            let push = AssertUnwindSafe(|| builder.push(&details));
+            assert!(catch_unwind(push).is_err(), "{timestamp}");
+            assert_eq!(format!("{builder:?}"), before, "it left no trace");
+            assert!(catch_unwind(|| details.link("main", 0, GENESIS)).is_err(), "{timestamp}");
         }
         let edge = Details { timestamp: datetime!(0000-01-01 00:00 UTC), ..example() };
         let event = edge.link("main", 0, GENESIS);

@@ -4,7 +4,7 @@
 //! - [`CryptoAuditEvent`]: one event with its hash; made by [`Details::link`], which computes it. [`resource`] and its
 //!   like name what it is about. [`EventView`]: one that is only looked at, where it lies.
 //! - [`Segment`]: a run of events as it is stored, under the MAC of an [`AuditKey`]; [`VerifiedSegment`]: its events, once
-//!   that MAC and their links were verified. [`SegmentBuilder`] makes one as a writer does, without events of their own.
+//!   that MAC and their links were verified. [`SegmentBuilder`] makes one without a [`CryptoAuditEvent`] of each.
 //! - [`Appender`]: appends to a chain, alone or together with the writes that the events tell of.
 //! - [`verify()`], [`ChainReader`], [`Report`]: a whole log, verified; [`RecordLedger`]: what it says of each record.
 //! - [`Checkpoint`]: how far the chains had come, as a signed note to be kept elsewhere.

@@ -71,9 +71,11 @@ pub struct Segment {
     pub audit_kek_id: [u8; 16],
 }
 
-/// The events are no run: there are none, or they do not follow each other in one chain.
+/// The events are no run: there are none, they do not follow each other in one chain, or it would be too long a one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a segment is at least one event, and each links to the one before it")]
+#[error(
+    "a segment is at least one event, and each has its place in the chain and links to the one before it"
+)]
 pub struct NotARun;
 
 /// Why a segment is not what a writer with the audit key stored. The checks are made in this order.

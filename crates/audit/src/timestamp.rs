@@ -10,7 +10,7 @@ pub(crate) fn timestamp_text(timestamp: OffsetDateTime) -> String {
     timestamp_bytes(timestamp).into_iter().map(char::from).collect()
 }
 
-/// The same in ASCII, as it is hashed. Of a year before 0 it has no sign.
+/// The same in ASCII, as it is hashed: cut to the microsecond. Of a year before 0 it has no sign.
 pub(crate) fn timestamp_bytes(timestamp: OffsetDateTime) -> [u8; TIMESTAMP_LEN] {
     let (year, month, day) = timestamp.to_calendar_date();
     let (hour, minute, second, microsecond) = timestamp.time().as_hms_micro();

@@ -10,6 +10,7 @@ use blue_audit::{
 };
 use proptest::prelude::*;
 use ring::{hkdf, hmac};
+use sha2::{Digest, Sha256};
 use time::{
     Duration,
     macros::{datetime, offset},
@@ -135,7 +136,8 @@ proptest! {
         prop_assert_eq!(&builder.clone().finish(&key(), &prod()).unwrap(), &segment);
         // To the nanosecond, and in another place of the world, it is the same event.
         let details = events[0].details();
-        let elsewhere = Details { timestamp: details.timestamp.to_offset(offset!(+2)) + Duration::NANOSECOND, ..details.clone() };
+        let timestamp = details.timestamp.to_offset(offset!(+2)) + Duration::nanoseconds(999);
+        let elsewhere = Details { timestamp, ..details.clone() };
         let mut other = builder.clone();
         builder.push(details).unwrap();
         other.push(&elsewhere).unwrap();
@@ -159,6 +161,34 @@ fn every_word_means_what_it_says() {
     }
     assert_eq!(CryptoOp::from_word("success"), None);
     assert_eq!(Outcome::from_word("encrypt"), None);
+}
+
+#[test]
+fn an_event_whose_text_is_no_text_is_malformed_under_a_mac_that_fits() {
+    let first = run(3, 1).remove(0);
+    let details = Details {
+        trace_id: "trace".into(),
+        span_id: "span".into(),
+        key_id: "key".into(),
+        principal: "principal".into(),
+        reason: "reason".into(),
+        resource: "resource".into(),
+        ..Details::now()
+    };
+    let second = details.link("main", 4, *first.event_hash());
+    for text in ["trace", "span", "key", "principal", "reason", "resource", "main"] {
+        let mut bytes = second.event_bytes().to_vec();
+        let place = bytes.windows(text.len()).position(|part| part == text.as_bytes()).unwrap();
+        bytes[place] = 0xff;
+        let head = Sha256::digest(&bytes).into();
+        let mut segment = forged(&[first.clone(), second.clone()], 2, head);
+        segment.events.clear();
+        push_length_prefixed(&mut segment.events, first.event_bytes());
+        push_length_prefixed(&mut segment.events, &bytes);
+        assert!(matches!(refusal(&segment), SegmentError::Malformed(Some(_))), "{text}");
+        let keyless = segment.verify_without_key().unwrap_err();
+        assert!(matches!(keyless, SegmentError::Malformed(Some(_))), "{text}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use anyhow::ensure;
 use super::{
     Row,
     Target::{self, AtLeast, AtMost},
-    read::{Bench, Said, median, number, time},
+    read::{Bench, Said, median, number, text, time},
 };
 
 /// Where cargo and the peers' cargo leave what criterion found.
@@ -78,7 +78,6 @@ pub(super) fn audit() -> anyhow::Result<Vec<Row>> {
             ("verify from memory, two cores", Some(AtLeast(1.8))),
         ],
     )?;
-    Bench { package: "blue-audit", name: "audit" }.run()?;
     Ok(rows.into_iter().map(|row| Row { what: format!("audit: {}", row.what), ..row }).collect())
 }
 
@@ -103,17 +102,15 @@ pub(super) fn end_to_end() -> anyhow::Result<Vec<Row>> {
 fn in_turns(said: &Said, lines: &[(&str, Option<Target>)]) -> anyhow::Result<Vec<Row>> {
     let row = |&(what, target): &(&str, Option<Target>)| {
         let line = said.about(what)?;
+        let unit = text(line, "unit")?;
         let side = |name| {
             let number = number(line, name)?;
-            anyhow::Ok(match line["unit"].as_str().unwrap_or_default() {
-                "ns" => time(number),
-                unit => format!("{number:.0} {unit}"),
-            })
+            anyhow::Ok(if unit == "ns" { time(number) } else { format!("{number:.0} {unit}") })
         };
         Ok(Row {
             what: what.to_owned(),
             ours: side("ours")?,
-            than: format!("{}: {}", line["than"].as_str().unwrap_or_default(), side("theirs")?),
+            than: format!("{}: {}", text(line, "than")?, side("theirs")?),
             ratio: number(line, "ratio")?,
             target,
         })
@@ -180,4 +177,27 @@ fn cold(package: &[&str]) -> anyhow::Result<Duration> {
     build.args(["build", "--locked", "--quiet"]).args(package).arg("--target-dir").arg(directory.path());
     ensure!(build.status()?.success(), "cargo build {} failed", package.join(" "));
     Ok(begun.elapsed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_took_turns_is_shown_in_its_unit() {
+        let said = Said::of(
+            "Benchmarking\n\
+             {\"what\":\"a\",\"than\":\"b\",\"unit\":\"ns\",\"ratio\":2.0,\"ours\":2000,\"theirs\":1000}\n\
+             {\"what\":\"c\",\"than\":\"d\",\"unit\":\"MB/s\",\"ratio\":0.5,\"ours\":400,\"theirs\":800}\n\
+             {\"what\":\"e\",\"than\":\"f\",\"ratio\":0.5,\"ours\":400,\"theirs\":800}\n",
+        );
+        let rows = in_turns(&said, &[("a", Some(AtMost(1.1))), ("c", None)]).unwrap();
+        let shown: Vec<_> = rows.iter().map(|row| (&*row.ours, &*row.than, row.ratio, row.target)).collect();
+        assert_eq!(
+            shown,
+            [("2.00 µs", "b: 1.00 µs", 2.0, Some(AtMost(1.1))), ("400 MB/s", "d: 800 MB/s", 0.5, None)]
+        );
+        assert!(in_turns(&said, &[("e", None)]).unwrap_err().to_string().contains("unit"));
+        assert!(in_turns(&said, &[("g", None)]).unwrap_err().to_string().contains("\"g\""));
+    }
 }

@@ -30,8 +30,7 @@ pub(super) fn said(mut cargo: std::process::Command, name: &str) -> anyhow::Resu
     let text = String::from_utf8_lossy(&output.stdout);
     print!("{text}");
     ensure!(output.status.success(), "the benchmark {name} failed ({})", output.status);
-    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    Ok(Said(lines.filter(Value::is_object).collect()))
+    Ok(Said::of(&text))
 }
 
 /// What a benchmark said.
@@ -39,6 +38,12 @@ pub(super) fn said(mut cargo: std::process::Command, name: &str) -> anyhow::Resu
 pub(super) struct Said(Vec<Value>);
 
 impl Said {
+    /// The lines of an output that are JSON objects.
+    pub(super) fn of(output: &str) -> Self {
+        let lines = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        Self(lines.filter(Value::is_object).collect())
+    }
+
     /// The line about this.
     pub(super) fn about(&self, what: &str) -> anyhow::Result<&Value> {
         self.0
@@ -51,6 +56,11 @@ impl Said {
 /// A number of such a line.
 pub(super) fn number(line: &Value, name: &str) -> anyhow::Result<f64> {
     line[name].as_f64().with_context(|| format!("no number {name:?} in {line}"))
+}
+
+/// A text of such a line.
+pub(super) fn text<'a>(line: &'a Value, name: &str) -> anyhow::Result<&'a str> {
+    line[name].as_str().with_context(|| format!("no text {name:?} in {line}"))
 }
 
 /// What criterion found, in nanoseconds: the median of a benchmark, by its id `group/function/value`.

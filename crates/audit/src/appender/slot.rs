@@ -113,7 +113,7 @@ impl<L: SegmentLog> Slot<L> {
     }
 
     /// The next attempt at this place: everything that somebody still waits for, and what is to be said of the rest.
-    /// `None` if there is nothing to send and nothing to decide.
+    /// `None` if there is nothing to send and nothing to decide, or the chain is at the last sequence of all.
     pub(super) fn next_attempt(
         &self,
         head: Head,

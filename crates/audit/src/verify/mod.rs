@@ -37,7 +37,8 @@ pub struct VerifyOptions {
     /// Chains to verify besides `main`, `registry`, those that `registry` names and those of the baseline. They have to
     /// exist.
     pub chains: Vec<Chain>,
-    /// How many chains are read at once, and about how many pages are checked at once.
+    /// How many chains are read at once, and about how many pages are checked at once. Up to two pages more for each
+    /// chain are fetched and held meanwhile; one of DynamoDB has at most 1 MB.
     pub parallelism: NonZeroUsize,
     /// How many findings the report lists. Beyond that they are counted.
     pub listed_findings: usize,
@@ -206,7 +207,7 @@ async fn verify_chains(
     let registry = Chain::new(opened::REGISTRY).expect("it is a name");
     let why = expected.remove(&registry).flatten();
     let whole = options.parallelism;
-    let registry = task(source, options, registry, why, whole).run().await?;
+    let registry = task(source, options, registry, why, reader::window(whole, 1)).run().await?;
     for chain in &registry.opened {
         if *chain != registry.report.chain {
             expected.entry(chain.clone()).or_default().get_or_insert("the registry names it");
@@ -214,8 +215,7 @@ async fn verify_chains(
     }
 
     let at_once = whole.get().min(expected.len()).max(1);
-    // And one that waits to be checked, so that no core has to wait for it.
-    let pages = NonZeroUsize::MIN.saturating_add(whole.get().div_ceil(at_once));
+    let pages = reader::window(whole, at_once);
     let mut waiting =
         expected.into_iter().map(|(chain, expected)| task(source, options, chain, expected, pages).run());
     let mut outcomes = vec![registry];

@@ -75,6 +75,12 @@ pub struct ChainReader {
     bytes: u64,
 }
 
+/// How many pages of a chain are to be under way where so many chains are read at once: its share of the cores, and one, so
+/// that no core waits while what was checked is followed.
+pub(super) fn window(cores: NonZeroUsize, chains: usize) -> NonZeroUsize {
+    NonZeroUsize::MIN.saturating_add(cores.get().div_ceil(chains.max(1)))
+}
+
 impl ChainReader {
     /// A reader of one chain. Nothing is read yet.
     #[must_use]
@@ -88,7 +94,7 @@ impl ChainReader {
             checks: Arc::new(checks),
             follower: Follower::at(chain.clone(), next, hash),
             chain,
-            window: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            window: window(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN), 1),
             start: Some(start),
             cursor: Some(next),
             pages: None,
@@ -103,7 +109,8 @@ impl ChainReader {
         }
     }
 
-    /// Checks at most this many pages at once; by default as many as there are cores. It bounds the memory too.
+    /// Has at most this many pages under way, being checked or waiting for that; by default one more than there are cores.
+    /// It bounds the memory too.
     #[must_use]
     pub fn with_pages_in_flight(mut self, pages: NonZeroUsize) -> Self {
         self.window = pages;
