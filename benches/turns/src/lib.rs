@@ -35,7 +35,7 @@ pub fn times(rounds: usize, ours: &mut Side<'_>, theirs: &mut Side<'_>) -> Vec<(
     (0..rounds).map(round).collect()
 }
 
-/// Prints a [`line`].
+/// Prints a [`line()`].
 ///
 /// # Panics
 /// If there are no rounds.
