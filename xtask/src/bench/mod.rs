@@ -98,14 +98,18 @@ impl fmt::Display for Target {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let all = Part::value_variants();
     let parts = if arguments.only.is_empty() { all } else { &arguments.only };
+    let written = arguments.only.is_empty() || arguments.write;
     let mut rows = Vec::new();
-    for part in parts {
+    for (done, part) in parts.iter().enumerate() {
         rows.extend(part.run()?);
+        if written {
+            // After each, so that what was measured is not lost with a later one that fails.
+            let left_out: Vec<&Part> = all.iter().filter(|part| !parts[..=done].contains(part)).collect();
+            fs::write(crate::root().join(DOCUMENT), document(&rows, &left_out)?)?;
+        }
     }
     println!("\n{}", table(&rows));
-    if arguments.only.is_empty() || arguments.write {
-        let left_out: Vec<&Part> = all.iter().filter(|part| !parts.contains(part)).collect();
-        fs::write(crate::root().join(DOCUMENT), document(&rows, &left_out)?)?;
+    if written {
         println!("\n{DOCUMENT} is written.");
     }
     Ok(())
