@@ -250,7 +250,8 @@ pub(crate) fn encode(record: StoredRecord) -> Result<Item, StoreError> {
     check_size(path, *version, attributes, envelope.len())?;
     let attributes = record.attributes.into_entries();
     let mut item = Item::with_capacity([PK, SK, VERSION, ENVELOPE].len() + attributes.len());
-    item.extend(record_key(&record.path));
+    item.insert(PK.to_owned(), AttributeValue::S(partition(&record.path.tenant, &record.path.collection)));
+    item.insert(SK.to_owned(), AttributeValue::S(sort_key(&record.path)));
     item.insert(VERSION.to_owned(), AttributeValue::N(record.version.to_string()));
     item.insert(ENVELOPE.to_owned(), AttributeValue::B(Blob::new(record.envelope)));
     for (name, value) in attributes {
@@ -284,7 +285,7 @@ pub fn check_size(
 /// The record in an item that lies where `asked` allows. Where it lies is part of what its envelope
 /// authenticates, so without this an answer with another record would open.
 pub(crate) fn decode_if(
-    mut item: Item,
+    item: Item,
     asked: impl FnOnce(&RecordPath) -> bool,
 ) -> Result<StoredRecord, MalformedItem> {
     let path = match decode_key(&item) {
@@ -295,21 +296,23 @@ pub(crate) fn decode_if(
     if !asked(&path) {
         return Err(malformed("another item was asked for".to_owned()));
     }
-    item.remove(PK);
-    item.remove(SK);
-    let version = item.remove(VERSION).as_ref().and_then(version);
-    let version = version.ok_or_else(|| malformed(format!("{VERSION} is no version")))?;
-    let envelope = match item.remove(ENVELOPE) {
-        Some(AttributeValue::B(bytes)) => bytes.into_inner(),
-        _ => return Err(malformed(format!("{ENVELOPE} is missing or no byte string"))),
-    };
-    let mut attributes = ItemAttributes::default();
+    let (mut version, mut envelope, mut attributes) = (None, None, ItemAttributes::default());
     for (name, value) in item {
-        let value = decode_value(value).ok_or_else(|| {
-            malformed(format!("the attribute {name:?} has a type that this store does not write"))
-        })?;
-        attributes.insert(name, value).map_err(|error| malformed(error.to_string()))?;
+        match (name.as_str(), value) {
+            (PK | SK, _) => {}
+            (VERSION, value) => version = self::version(&value),
+            (ENVELOPE, AttributeValue::B(bytes)) => envelope = Some(bytes.into_inner()),
+            (ENVELOPE, _) => {}
+            (_, value) => {
+                let value = decode_value(value).ok_or_else(|| {
+                    malformed(format!("the attribute {name:?} has a type that this store does not write"))
+                })?;
+                attributes.insert(name, value).map_err(|error| malformed(error.to_string()))?;
+            }
+        }
     }
+    let version = version.ok_or_else(|| malformed(format!("{VERSION} is no version")))?;
+    let envelope = envelope.ok_or_else(|| malformed(format!("{ENVELOPE} is missing or no byte string")))?;
     Ok(StoredRecord { path, version, envelope, attributes })
 }
 
