@@ -4,7 +4,7 @@ use std::{fmt, hint::black_box};
 
 use ring::rand::{SecureRandom, SystemRandom};
 use uuid::Uuid;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::Zeroizing;
 
 use crate::{format::KEY_LEN, primitive::Prk};
 
@@ -63,8 +63,7 @@ impl fmt::Debug for KekId {
 }
 
 /// 256 secret bits. Boxed, so that moving them leaves no copy behind; zeroised on drop, never printed, not cloned or serialised by accident.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct SecretKey(Box<[u8; KEY_LEN]>);
+pub struct SecretKey(Box<Zeroizing<[u8; KEY_LEN]>>);
 
 impl SecretKey {
     /// 256 random bits from the operating system (`ring::rand::SystemRandom`).
@@ -72,8 +71,8 @@ impl SecretKey {
     /// # Errors
     /// [`RandomnessUnavailable`].
     pub fn generate() -> Result<Self, RandomnessUnavailable> {
-        let mut key = Self(Box::new([0; KEY_LEN]));
-        fill_random(&mut *key.0)?;
+        let mut key = Self::zero();
+        fill_random(&mut key.0[..])?;
         Ok(key)
     }
 
@@ -83,9 +82,13 @@ impl SecretKey {
     #[must_use]
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; KEY_LEN] = bytes.try_into().ok()?;
-        let mut key = Self(Box::new([0; KEY_LEN]));
+        let mut key = Self::zero();
         key.0.copy_from_slice(bytes);
         Some(key)
+    }
+
+    fn zero() -> Self {
+        Self(Box::new(Zeroizing::new([0; KEY_LEN])))
     }
 
     /// The secret itself, for wrapping it. Everything done with it is the caller's to answer for.
@@ -158,18 +161,17 @@ impl fmt::Debug for Kek {
 
 /// A data-encryption key: encrypts one write of one record. It never leaves this crate, nor the place on the stack that it
 /// was made in: it is filled there, lent, and zeroised there.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub(crate) struct Dek([u8; KEY_LEN]);
+pub(crate) struct Dek(Zeroizing<[u8; KEY_LEN]>);
 
 impl Dek {
     /// No key yet.
     pub(crate) fn empty() -> Self {
-        Self([0; KEY_LEN])
+        Self(Zeroizing::new([0; KEY_LEN]))
     }
 
     /// Makes it 256 random bits.
     pub(crate) fn generate(&mut self) -> Result<(), RandomnessUnavailable> {
-        fill_random(&mut self.0)
+        fill_random(&mut self.0[..])
     }
 
     /// Makes it these bytes.
