@@ -13,6 +13,8 @@ use super::{
 /// Where cargo and the peers' cargo leave what criterion found.
 const TARGET: &str = "target";
 const PEERS: &str = "benches/peers";
+/// What every cold build is told, lest one has more debug information to make than the other.
+const DEBUG: &str = r#"profile.dev.debug="line-tables-only""#;
 
 pub(super) fn envelope() -> anyhow::Result<Vec<Row>> {
     let said = Bench { package: "blue-envelope", name: "ratios" }.run()?;
@@ -174,7 +176,8 @@ fn cold(package: &[&str]) -> anyhow::Result<Duration> {
     println!("=== cargo build {}, from nothing", package.join(" "));
     let begun = Instant::now();
     let mut build = crate::cargo();
-    build.args(["build", "--locked", "--quiet"]).args(package).arg("--target-dir").arg(directory.path());
+    build.args(["build", "--locked", "--quiet", "--config", DEBUG]).args(package);
+    build.arg("--target-dir").arg(directory.path());
     ensure!(build.status()?.success(), "cargo build {} failed", package.join(" "));
     Ok(begun.elapsed())
 }
