@@ -5,10 +5,14 @@
 //! any order, and no clock is needed, to say of a run which version is its last; whether that was deleted; that a version was
 //! written twice, which is so only if the record was put back to an older state before an honest writer went on; and that a
 //! version was deleted and yet followed by the next, which is so only if it was put back after its deletion.
+//!
+//! One kind of event needs a clock: the deletion of something that had no version that could be read. It ended the life that
+//! was under way when it happened, which is the last that had begun by then.
 
 use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 
 use crate::{Class, CryptoOp, Details, Outcome};
 
@@ -23,9 +27,12 @@ pub struct RecordLedger(HashMap<Name, History>);
 /// What the events of one record come to.
 #[derive(Debug, Default)]
 struct History {
+    /// Ascending; between each and the next there are versions of which nothing is known.
     runs: Vec<Run>,
-    /// The versions that were deleted.
+    /// The versions that were deleted, ascending.
     deleted: Vec<u64>,
+    /// When something was deleted that had no readable version, ascending, in µs since the Unix epoch, as versions begin.
+    emptied: Vec<u64>,
     /// Whether a version was written more than once.
     twice: bool,
 }
@@ -61,8 +68,8 @@ impl RecordLedger {
         let history = self.0.entry(name(details.resource.as_ref())).or_default();
         match (written, details.version) {
             (Some(content), version) => history.written(version, content),
-            // What was deleted had no version that could be read: whatever was there is gone.
-            (None, 0) => history.emptied(),
+            // What was deleted had no version that could be read.
+            (None, 0) => history.emptied(details.timestamp),
             (None, version) => history.deleted(version),
         }
     }
@@ -118,44 +125,53 @@ impl RecordLedger {
 impl History {
     fn written(&mut self, version: u64, content: [u8; 32]) {
         let runs = &mut self.runs;
-        if let Some(run) = runs.iter_mut().find(|run| (run.first..=run.last).contains(&version)) {
+        let behind = runs.partition_point(|run| run.first <= version);
+        let before = behind.checked_sub(1);
+        if let Some(run) = before.map(|before| &mut runs[before])
+            && version <= run.last
+        {
             self.twice = true;
             if run.last == version {
                 run.content = content;
             }
             return;
         }
-        let before = runs.iter().position(|run| run.last.checked_add(1) == Some(version));
-        let behind = runs.iter().position(|run| version.checked_add(1) == Some(run.first));
-        match (before, behind) {
-            (Some(before), Some(behind)) => {
-                let Run { last, content, .. } = runs[behind];
+        let before = before.filter(|&before| runs[before].last + 1 == version);
+        let joins = runs.get(behind).filter(|run| version + 1 == run.first).copied();
+        match (before, joins) {
+            (Some(before), Some(Run { last, content, .. })) => {
                 runs[before] = Run { last, content, ..runs[before] };
-                runs.swap_remove(behind);
+                runs.remove(behind);
             }
             (Some(before), None) => runs[before] = Run { last: version, content, ..runs[before] },
-            (None, Some(behind)) => runs[behind].first = version,
+            (None, Some(_)) => runs[behind].first = version,
             (None, None) => {
                 // Most have one for good.
                 runs.reserve_exact(1);
-                runs.push(Run { first: version, last: version, content });
+                runs.insert(behind, Run { first: version, last: version, content });
             }
         }
     }
 
     fn deleted(&mut self, version: u64) {
-        self.deleted.reserve_exact(1);
-        self.deleted.push(version);
+        insert_once(&mut self.deleted, version);
     }
 
-    fn emptied(&mut self) {
-        let last: Vec<u64> = self.last().map(|run| run.last).collect();
-        self.deleted.extend(last);
+    fn emptied(&mut self, when: OffsetDateTime) {
+        let micros = when.unix_timestamp_nanos() / 1_000;
+        insert_once(&mut self.emptied, u64::try_from(micros).unwrap_or_default());
     }
 
     /// The runs that no event tells the end of.
     fn last(&self) -> impl Iterator<Item = &Run> {
-        self.runs.iter().filter(|run| !self.deleted.contains(&run.last))
+        let next = self.runs.iter().skip(1).map(Some).chain([None]);
+        self.runs.iter().zip(next).filter(|(run, next)| !self.ended(run, *next)).map(|(run, _)| run)
+    }
+
+    fn ended(&self, run: &Run, next: Option<&Run>) -> bool {
+        let emptied = self.emptied.partition_point(|when| *when < run.first);
+        self.deleted.binary_search(&run.last).is_ok()
+            || self.emptied.get(emptied).is_some_and(|when| next.is_none_or(|next| *when < next.first))
     }
 
     fn is_there(&self) -> bool {
@@ -164,8 +180,17 @@ impl History {
 
     /// Whether a version was deleted, and the next one written.
     fn goes_on_after_deletion(&self) -> bool {
-        let within = |version: u64| self.runs.iter().any(|run| (run.first..run.last).contains(&version));
-        self.deleted.iter().any(|version| within(*version))
+        self.deleted.iter().any(|&version| {
+            let behind = self.runs.partition_point(|run| run.first <= version);
+            behind.checked_sub(1).is_some_and(|before| version < self.runs[before].last)
+        })
+    }
+}
+
+fn insert_once(ascending: &mut Vec<u64>, number: u64) {
+    if let Err(place) = ascending.binary_search(&number) {
+        ascending.reserve_exact(1);
+        ascending.insert(place, number);
     }
 }
 
@@ -189,6 +214,12 @@ mod tests {
 
     fn deleted(version: u64) -> Details {
         event(CryptoOp::Delete, version, 0)
+    }
+
+    /// The deletion of something without a readable version.
+    fn emptied(micros: i64) -> Details {
+        let timestamp = OffsetDateTime::UNIX_EPOCH + time::Duration::microseconds(micros);
+        Details { timestamp, ..deleted(0) }
     }
 
     fn ledger(events: &[Details]) -> RecordLedger {
@@ -316,15 +347,49 @@ mod tests {
     #[test]
     fn what_a_mangled_record_was_deleted_with_does_not_hide_that_it_was_rolled_back() {
         let again = event(CryptoOp::Encrypt, 102, 77);
-        let events = [written(100), written(101), written(102), again, deleted(0), written(900)];
+        let events = [written(100), written(101), written(102), again, emptied(200), written(900)];
         assert_eq!(ledger(&events).judge("r", stored(900)), Some(Class::StaleRecord));
     }
 
+    /// What each history comes to, in whatever order its events are heard.
+    fn judged_in_any_order(events: &[Details], state: Option<RecordState>) -> Option<Class> {
+        let mut events = events.to_vec();
+        let judged = ledger(&events).judge("r", state);
+        for _ in 0..100 {
+            fastrand::shuffle(&mut events);
+            assert_eq!(ledger(&events).judge("r", state), judged);
+        }
+        judged
+    }
+
     #[test]
-    fn a_mangled_record_that_was_deleted_leaves_nothing_open() {
-        let ledger = ledger(&[written(100), deleted(0)]);
-        assert_eq!(ledger.judge("r", None), None);
-        assert_eq!(ledger.judge("r", stored(100)), Some(Class::RestoredRecord));
+    fn a_mangled_record_that_was_deleted_ends_one_life() {
+        let once = [written(100), emptied(200)];
+        assert_eq!(judged_in_any_order(&once, None), None);
+        assert_eq!(judged_in_any_order(&once, stored(100)), Some(Class::RestoredRecord));
+        assert_eq!((ledger(&once).expects("r"), ledger(&once).open("r")), (false, vec![]));
+
+        let and_made_anew = [written(100), emptied(200), written(900), written(901)];
+        assert_eq!(judged_in_any_order(&and_made_anew, stored(901)), None);
+        assert_eq!(judged_in_any_order(&and_made_anew, None), Some(Class::UnloggedDelete));
+        assert_eq!(judged_in_any_order(&and_made_anew, stored(100)), Some(Class::StaleRecord));
+
+        let never_made = [emptied(50), written(100)];
+        assert_eq!(judged_in_any_order(&never_made, stored(100)), None);
+        let made_untold_after_its_end = [written(100), deleted(100), emptied(200), written(900)];
+        assert_eq!(judged_in_any_order(&made_untold_after_its_end, stored(900)), None);
+    }
+
+    /// Somebody deleted it once without an event; what is mangled and deleted afterwards, however often, is another life's.
+    #[test]
+    fn a_mangled_record_that_was_deleted_hides_no_other_deletion() {
+        let mut events = vec![written(100), written(900)];
+        assert_eq!(judged_in_any_order(&events, stored(900)), Some(Class::StaleRecord));
+        for when in [1_000, 1_100, 1_200] {
+            events.push(emptied(when));
+            assert_eq!(judged_in_any_order(&events, None), Some(Class::UnloggedDelete));
+            assert_eq!(ledger(&events).open("r"), [100]);
+        }
     }
 
     #[test]

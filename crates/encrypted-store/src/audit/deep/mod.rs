@@ -104,17 +104,18 @@ impl Observer for Listener {
 struct Names {
     told: Arc<Listener>,
     seen: HashSet<String>,
-    missing: Mutex<HashSet<String>>,
+    /// Those that were not seen, each with whether it should be there: asked once, however many events name it.
+    unseen: Mutex<HashMap<String, bool>>,
 }
 
 impl Observer for Names {
     fn segment(&self, _: &Chain, events: Events<'_>) {
         let told = self.told.told();
-        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unseen = self.unseen.lock().unwrap_or_else(PoisonError::into_inner);
         for event in events {
             let name = event.details().resource;
-            if told.records.expects(name) && !self.seen.contains(name) {
-                missing.insert(name.to_owned());
+            if !self.seen.contains(name) && !unseen.contains_key(name) {
+                unseen.insert(name.to_owned(), told.records.expects(name));
             }
         }
     }
@@ -316,12 +317,12 @@ impl AuditLog {
         let names = Arc::new(Names {
             told: listener.clone(),
             seen: self.names_in_table().await?,
-            missing: Mutex::default(),
+            unseen: Mutex::default(),
         });
         let again = VerifyOptions { observer: Some(names.clone()), ..options.clone() };
         self.look(&again).await?;
-        let missing = std::mem::take(&mut *names.missing.lock().unwrap_or_else(PoisonError::into_inner));
-        for name in missing {
+        let unseen = std::mem::take(&mut *names.unseen.lock().unwrap_or_else(PoisonError::into_inner));
+        for (name, _) in unseen.into_iter().filter(|(_, missing)| *missing) {
             match self.path(&name) {
                 Some(path) => scanned.suspects.push(path),
                 None => {
