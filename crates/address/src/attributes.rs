@@ -221,6 +221,14 @@ impl ItemAttributes {
         Self(attributes.0)
     }
 
+    /// Those of an item, under any names, in any order.
+    ///
+    /// # Errors
+    /// [`AttributeError`] if a name is empty, too long or there twice, or there are more than 65,535.
+    pub fn from_entries(entries: Vec<(String, Value)>) -> Result<Self, AttributeError> {
+        Entries::new(entries, MAX_ITEM_ATTRIBUTES).map(Self)
+    }
+
     /// Adds one under any name.
     ///
     /// # Errors
@@ -280,18 +288,34 @@ fn is_reserved(name: &str) -> bool {
     matches!(name, "pk" | "sk") || name.starts_with("gsi1") || name.starts_with('_')
 }
 
+fn check_name(name: &str) -> Result<(), AttributeError> {
+    match name.len() {
+        0 => Err(AttributeError::EmptyName),
+        length if length > MAX_ATTRIBUTE_NAME_LEN => Err(AttributeError::NameTooLong { length }),
+        _ => Ok(()),
+    }
+}
+
 /// Names and values, strictly ascending by the bytes of the name.
 #[derive(Clone, PartialEq, Eq, Default)]
 struct Entries(Vec<(String, Value)>);
 
 impl Entries {
+    /// Sorted at once: one by one, each would move those behind it.
+    fn new(mut entries: Vec<(String, Value)>, limit: usize) -> Result<Self, AttributeError> {
+        if entries.len() > limit {
+            return Err(AttributeError::TooMany);
+        }
+        entries.iter().try_for_each(|(name, _)| check_name(name))?;
+        entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        match entries.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            Some(pair) => Err(AttributeError::Duplicate { name: pair[0].0.clone() }),
+            None => Ok(Self(entries)),
+        }
+    }
+
     fn insert(&mut self, name: String, value: Value, limit: usize) -> Result<(), AttributeError> {
-        if name.is_empty() {
-            return Err(AttributeError::EmptyName);
-        }
-        if name.len() > MAX_ATTRIBUTE_NAME_LEN {
-            return Err(AttributeError::NameTooLong { length: name.len() });
-        }
+        check_name(&name)?;
         match self.position(&name) {
             Ok(_) => Err(AttributeError::Duplicate { name }),
             Err(_) if self.0.len() >= limit => Err(AttributeError::TooMany),
@@ -322,6 +346,29 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn the_attributes_of_an_item_are_the_same_in_any_order_and_each_is_there_once() {
+        let entries = |names: &[&str]| names.iter().map(|&name| (name.to_owned(), 1.into())).collect();
+        let all = ItemAttributes::from_entries(entries(&["b", "_t", "a"])).unwrap();
+        let mut one_by_one = ItemAttributes::default();
+        for name in ["a", "b", "_t"] {
+            one_by_one.insert(name, 1).unwrap();
+        }
+        assert_eq!(all, one_by_one);
+        assert_eq!(ItemAttributes::from_entries(Vec::new()), Ok(ItemAttributes::default()));
+        let refused = |names: &[&str]| ItemAttributes::from_entries(entries(names)).unwrap_err();
+        assert_eq!(refused(&["a", "b", "a"]), AttributeError::Duplicate { name: "a".to_owned() });
+        assert_eq!(refused(&["a", ""]), AttributeError::EmptyName);
+        let long = "x".repeat(MAX_ATTRIBUTE_NAME_LEN + 1);
+        assert_eq!(refused(&[&long]), AttributeError::NameTooLong { length: MAX_ATTRIBUTE_NAME_LEN + 1 });
+        let many: Vec<_> = (0..=MAX_ITEM_ATTRIBUTES).map(|number| (number.to_string(), 1.into())).collect();
+        assert_eq!(ItemAttributes::from_entries(many.clone()), Err(AttributeError::TooMany));
+        assert_eq!(
+            ItemAttributes::from_entries(many[1..].to_vec()).unwrap().iter().len(),
+            MAX_ITEM_ATTRIBUTES
+        );
+    }
 
     #[test]
     fn the_stores_own_names_are_refused() {

@@ -296,7 +296,7 @@ pub(crate) fn decode_if(
     if !asked(&path) {
         return Err(malformed("another item was asked for".to_owned()));
     }
-    let (mut version, mut envelope, mut attributes) = (None, None, ItemAttributes::default());
+    let (mut version, mut envelope, mut attributes) = (None, None, Vec::with_capacity(item.len()));
     for (name, value) in item {
         match (name.as_str(), value) {
             (PK | SK, _) => {}
@@ -307,10 +307,12 @@ pub(crate) fn decode_if(
                 let value = decode_value(value).ok_or_else(|| {
                     malformed(format!("the attribute {name:?} has a type that this store does not write"))
                 })?;
-                attributes.insert(name, value).map_err(|error| malformed(error.to_string()))?;
+                attributes.push((name, value));
             }
         }
     }
+    let attributes =
+        ItemAttributes::from_entries(attributes).map_err(|error| malformed(error.to_string()))?;
     let version = version.ok_or_else(|| malformed(format!("{VERSION} is no version")))?;
     let envelope = envelope.ok_or_else(|| malformed(format!("{ENVELOPE} is missing or no byte string")))?;
     Ok(StoredRecord { path, version, envelope, attributes })
