@@ -9,7 +9,7 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use crate::{Appended, AuditKeys, Cause, GENESIS, Refusal, Segment, SegmentLog, Stored};
+use crate::{Appended, AuditKeys, Cause, GENESIS, NotARun, Refusal, Segment, SegmentLog, Stored};
 
 use super::{
     AppendError, AppenderConfig, Committed, Head, Message, Shared, State, Stopped, Submission,
@@ -235,10 +235,14 @@ impl<L: SegmentLog> Actor<L> {
                         slot.put_aside(stale);
                     }
                     match slot.next_attempt(head, &self.chain, &self.namespace, self.keys.newest()) {
-                        Some(attempt) => attempt,
-                        None => {
+                        Ok(Some(attempt)) => attempt,
+                        Ok(None) => {
                             self.settle(slot, None);
                             return Ok(Round::Settled);
+                        }
+                        Err(NotARun) => {
+                            self.settle(slot, None);
+                            return Err(Stopped::Exhausted { next: head.next });
                         }
                     }
                 }

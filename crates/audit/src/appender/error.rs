@@ -105,4 +105,10 @@ pub enum Stopped {
         /// Its first sequence.
         sequence: u64,
     },
+    /// There are not as many sequences left as there are events to append. No honest chain comes to that.
+    #[error("the chain has no sequence left from {next} on for what is to be appended")]
+    Exhausted {
+        /// The next sequence.
+        next: u64,
+    },
 }

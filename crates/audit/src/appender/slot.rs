@@ -7,7 +7,7 @@
 use blue_address::{Chain, Namespace};
 use uuid::Uuid;
 
-use crate::{AuditKey, Details, Outcome, Refusal, Segment, SegmentBuilder, SegmentLog, Stored};
+use crate::{AuditKey, Details, NotARun, Outcome, Refusal, Segment, SegmentBuilder, SegmentLog, Stored};
 
 use super::{Head, Submission};
 
@@ -113,14 +113,17 @@ impl<L: SegmentLog> Slot<L> {
     }
 
     /// The next attempt at this place: everything that somebody still waits for, and what is to be said of the rest.
-    /// `None` if there is nothing to send and nothing to decide, or the chain is at the last sequence of all.
+    /// `None` if there is nothing to send and nothing to decide.
+    ///
+    /// # Errors
+    /// [`NotARun`]: the chain has not as many sequences left.
     pub(super) fn next_attempt(
         &self,
         head: Head,
         chain: &Chain,
         namespace: &Namespace,
         key: &AuditKey,
-    ) -> Option<Attempt> {
+    ) -> Result<Option<Attempt>, NotARun> {
         let sent = self.sent();
         let mut members = Vec::new();
         let mut denied = Vec::new();
@@ -138,24 +141,27 @@ impl<L: SegmentLog> Slot<L> {
             // What may be done is still to be decided, and a segment needs an event.
             denied.extend(sent.first());
         }
+        if members.is_empty() && denied.is_empty() {
+            return Ok(None);
+        }
 
         let mut builder = SegmentBuilder::new(chain.clone(), head);
         let mut placed = Vec::new();
         for &index in &members {
             let mut first = None;
             for event in &self.ops[index].submission.events {
-                let sequence = builder.push(event).ok()?;
+                let sequence = builder.push(event)?;
                 first.get_or_insert(sequence);
             }
-            placed.push((index, first?));
+            placed.extend(first.map(|first| (index, first)));
         }
         for &index in &denied {
             for event in self.ops[index].submission.denials() {
-                builder.push(&event).ok()?;
+                builder.push(&event)?;
             }
         }
-        let segment = builder.finish(key, namespace).ok()?;
-        Some(Attempt { segment, token: Uuid::new_v4(), members: placed, denied, unanswered: false })
+        let segment = builder.finish(key, namespace)?;
+        Ok(Some(Attempt { segment, token: Uuid::new_v4(), members: placed, denied, unanswered: false }))
     }
 
     /// The attempt, of `current` and all that may be done, that lies in the table as `stored`.

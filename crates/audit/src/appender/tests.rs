@@ -538,6 +538,21 @@ async fn nothing_is_linked_to_what_is_not_authentic() {
     assert_eq!(log.table().segments.len(), 2);
 }
 
+#[tokio::test]
+async fn a_chain_without_sequences_left_stops_its_writer() {
+    let log = Log::new(1, Faults::default());
+    let last = event("last").link("main", u64::MAX - 1, [9; 32]);
+    let segment = Segment::new(keys().newest(), &namespace(), &[last]).unwrap();
+    log.table().segments.insert(segment.first, segment);
+    let appender = appender(&log);
+    appender.reserve(2, soon()).await.unwrap().buffer(vec![event(0), event(1)]).unwrap();
+    let error = appender.append(vec![event(2)], soon()).await.unwrap_err();
+    let AppendError::Stopped { source: Stopped::Exhausted { next: u64::MAX }, .. } = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(log.table().segments.len(), 1);
+}
+
 /// Several processes, each fault at once, and a table that is asked afterwards what really happened.
 #[tokio::test]
 async fn every_answer_is_true_whatever_goes_wrong() {

@@ -40,7 +40,7 @@ pub enum Start {
 pub enum Step {
     /// A segment that is sound and follows what lies before it, or stands behind the finding that says it does not.
     Segment(ReadSegment),
-    /// Something that is not as it should be. It was read twice.
+    /// Something that is not as it should be, both times that it was read.
     Finding(Finding),
 }
 
