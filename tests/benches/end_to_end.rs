@@ -2,7 +2,8 @@
 //!
 //! The SDK puts and gets items of the same bytes, without conditions and without a log. Both sides take turns, some
 //! operations or some seconds at a time, so that what else happens on the machine happens to both. What is said is the median
-//! of the rounds' ratios, ours to theirs; what the store buffers is flushed within its own time. One JSON object a line.
+//! of the rounds' ratios, ours to theirs. What the store buffers is written within its own time: where single operations are
+//! timed, beside them, and where many are counted, up to the last event. One JSON object a line.
 #![expect(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a benchmark: counts are far below 2⁵²")]
 
 use std::{
@@ -24,9 +25,9 @@ const TASKS: usize = 64;
 /// How long each side goes on in a round of those.
 const SLICE: Duration = Duration::from_secs(2);
 const ROUNDS: usize = 7;
-/// How many operations each side does in a round of single ones.
-const BLOCK: usize = 50;
-const BLOCKS: usize = 20;
+/// How many operations each side does in a round of single ones: longer than events are buffered.
+const BLOCK: usize = 400;
+const BLOCKS: usize = 10;
 /// How many records are read, in turn.
 const RECORDS: usize = 1_000;
 
@@ -36,7 +37,7 @@ async fn main() {
     let text = "x".repeat(1 << 10);
     let buffered =
         AuditConfig { writes: WritePolicy::Buffered, reads: ReadPolicy::Buffered, ..AuditConfig::default() };
-    let strict = AuditConfig { chain: ChainPolicy::PerWriter, ..AuditConfig::default() };
+    let per_writer = AuditConfig { chain: ChainPolicy::PerWriter, ..AuditConfig::default() };
     let buffered = Side::new(sandbox.builder().audit(buffered).init().await.unwrap(), "buffered", &text);
     for number in 0..RECORDS {
         buffered.put(&id(number)).await;
@@ -51,9 +52,13 @@ async fn main() {
     let raw_transactions = Raw::of_transactions(&raw);
     single("put, audit buffered, p50 at 1 task, transactions", &buffered, Kind::Put, &raw_transactions).await;
     at_once("put, audit buffered, 64 tasks, transactions", &buffered, Kind::Put, &raw_transactions).await;
-    let strict = Side::new(sandbox.builder().audit(strict).open().await.unwrap(), "strict", &text);
-    at_once("put, audit strict, 64 tasks, per-writer chain", &strict, Kind::Put, &raw).await;
-    at_once("get, audit strict, 64 tasks, per-writer chain", &strict, Kind::Get, &raw).await;
+    let default = Side::new(sandbox.builder().open().await.unwrap(), "default", &text);
+    single("put, audit strict, p50 at 1 task", &default, Kind::Put, &raw).await;
+    single("get, audit strict, p50 at 1 task", &default, Kind::Get, &raw).await;
+    let per_writer = sandbox.builder().audit(per_writer).open().await.unwrap();
+    let per_writer = Side::new(per_writer, "per-writer", &text);
+    at_once("put, audit strict, 64 tasks, per-writer chain", &per_writer, Kind::Put, &raw).await;
+    at_once("get, audit strict, 64 tasks, per-writer chain", &per_writer, Kind::Get, &raw).await;
 }
 
 #[derive(Clone, Copy)]
@@ -157,18 +162,14 @@ fn id(number: usize) -> String {
 
 /// One operation after the other.
 async fn single(what: &str, ours: &Side, kind: Kind, raw: &Raw) {
-    let mut rounds = Vec::new();
-    for block in 0..=BLOCKS {
+    let our_turn = async || {
         let time = each(|| ours.operate(kind)).await;
-        // So that what the store buffers is not written in their time.
+        // What is left of it is not to be written in their time.
         ours.store.flush().await.unwrap();
-        let theirs = each(|| raw.operate(kind)).await;
-        // The first one warms both up.
-        if block > 0 {
-            rounds.push((time, theirs));
-        }
-    }
-    say(what, raw.name(), "µs", &rounds);
+        time
+    };
+    let their_turn = async || each(|| raw.operate(kind)).await;
+    say(what, raw.name(), "µs", &in_turns(BLOCKS, our_turn, their_turn).await);
 }
 
 /// The median of a block's operations, in microseconds.
@@ -184,21 +185,40 @@ async fn each<F: Future<Output = ()>>(operate: impl Fn() -> F) -> f64 {
 
 /// Many at once.
 async fn at_once(what: &str, ours: &Arc<Side>, kind: Kind, raw: &Arc<Raw>) {
-    let than = raw.name();
-    let mut rounds = Vec::new();
-    for round in 0..=ROUNDS {
+    let our_turn = async || {
         let begun = Instant::now();
         let done = many(ours, move |ours| async move { ours.operate(kind).await }).await;
         ours.store.flush().await.unwrap();
-        let ours = done as f64 / begun.elapsed().as_secs_f64();
+        done as f64 / begun.elapsed().as_secs_f64()
+    };
+    let their_turn = async || {
         let begun = Instant::now();
         let done = many(raw, move |raw| async move { raw.operate(kind).await }).await;
-        let theirs = done as f64 / begun.elapsed().as_secs_f64();
+        done as f64 / begun.elapsed().as_secs_f64()
+    };
+    say(what, raw.name(), "operations/s", &in_turns(ROUNDS, our_turn, their_turn).await);
+}
+
+/// So many rounds, after one that warms both up. Who begins changes with each.
+async fn in_turns(
+    rounds: usize,
+    ours: impl AsyncFn() -> f64,
+    theirs: impl AsyncFn() -> f64,
+) -> Vec<(f64, f64)> {
+    let mut measured = Vec::new();
+    for round in 0..=rounds {
+        let both = if round % 2 == 0 {
+            let ours = ours().await;
+            (ours, theirs().await)
+        } else {
+            let theirs = theirs().await;
+            (ours().await, theirs)
+        };
         if round > 0 {
-            rounds.push((ours, theirs));
+            measured.push(both);
         }
     }
-    say(what, than, "operations/s", &rounds);
+    measured
 }
 
 /// How many operations so many tasks do in a slice.

@@ -20,13 +20,21 @@ impl Bench {
         cargo.args(["bench", "--locked", "--quiet", "--package", package, "--bench", name]);
         // Criterion leaves its estimates there.
         cargo.env("CARGO_TARGET_DIR", crate::root().join("target"));
+        // Whatever the caller's shell points to, servers are this run's own.
+        for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_KMS"] {
+            cargo.env_remove(variable);
+        }
         said(cargo, name)
     }
 }
 
 /// Runs a command of cargo's, and gives its lines that are JSON objects.
 pub(super) fn said(mut cargo: std::process::Command, name: &str) -> anyhow::Result<Said> {
-    let output = cargo.stderr(Stdio::inherit()).output().context("cargo cannot be run")?;
+    let output = cargo
+        .env_remove("CRITERION_HOME")
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cargo cannot be run")?;
     let text = String::from_utf8_lossy(&output.stdout);
     print!("{text}");
     ensure!(output.status.success(), "the benchmark {name} failed ({})", output.status);
