@@ -265,9 +265,9 @@ impl ItemAttributes {
     /// lp(value)`, the bytes that an envelope authenticates.
     ///
     /// # Panics
-    /// Never: `insert` keeps the count within a u16.
+    /// Never: `insert` and `from_entries` keep the count within a u16.
     pub fn encode_into(&self, version: u64, out: &mut Vec<u8>) {
-        let count = u16::try_from(self.0.0.len()).expect("insert keeps the count within a u16");
+        let count = u16::try_from(self.0.0.len()).expect("the count is kept within a u16");
         out.extend_from_slice(&version.to_be_bytes());
         out.extend_from_slice(&count.to_be_bytes());
         for (name, value) in self.iter() {

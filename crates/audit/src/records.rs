@@ -7,9 +7,11 @@
 //! version was deleted and yet followed by the next, which is so only if it was put back after its deletion.
 //!
 //! One kind of event needs a clock: the deletion of something that had no version that could be read. It ended the life that
-//! was under way when it happened, which is the last that had begun by then.
+//! was under way when it happened, which is the last that had begun by then; and if that was written to afterwards, it was put
+//! back. (Where clocks are apart by more than lies between these, what is then found is an alarm too many, never one too few:
+//! nobody but an attacker makes a version unreadable.)
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -44,6 +46,8 @@ struct Run {
     last: u64,
     /// The content of the last.
     content: [u8; 32],
+    /// When the latest event of them was, in µs since the Unix epoch.
+    latest: u64,
 }
 
 /// A record as it lies in the table.
@@ -67,10 +71,10 @@ impl RecordLedger {
         }
         let history = self.0.entry(name(details.resource.as_ref())).or_default();
         match (written, details.version) {
-            (Some(content), version) => history.written(version, content),
+            (Some(content), version) => history.written(version, content, micros(details.timestamp)),
             // What was deleted had no version that could be read.
-            (None, 0) => history.emptied(details.timestamp),
-            (None, version) => history.deleted(version),
+            (None, 0) => insert_once(&mut history.emptied, micros(details.timestamp)),
+            (None, version) => insert_once(&mut history.deleted, version),
         }
     }
 
@@ -123,7 +127,7 @@ impl RecordLedger {
 }
 
 impl History {
-    fn written(&mut self, version: u64, content: [u8; 32]) {
+    fn written(&mut self, version: u64, content: [u8; 32], when: u64) {
         let runs = &mut self.runs;
         let behind = runs.partition_point(|run| run.first <= version);
         let before = behind.checked_sub(1);
@@ -131,47 +135,48 @@ impl History {
             && version <= run.last
         {
             self.twice = true;
+            run.latest = run.latest.max(when);
             if run.last == version {
                 run.content = content;
             }
             return;
         }
-        let before = before.filter(|&before| runs[before].last + 1 == version);
-        let joins = runs.get(behind).filter(|run| version + 1 == run.first).copied();
-        match (before, joins) {
-            (Some(before), Some(Run { last, content, .. })) => {
-                runs[before] = Run { last, content, ..runs[before] };
-                runs.remove(behind);
-            }
-            (Some(before), None) => runs[before] = Run { last: version, content, ..runs[before] },
-            (None, Some(_)) => runs[behind].first = version,
-            (None, None) => {
-                // Most have one for good.
-                runs.reserve_exact(1);
-                runs.insert(behind, Run { first: version, last: version, content });
-            }
+        // It stands alone, and then joins what it touches.
+        let mut run = Run { first: version, last: version, content, latest: when };
+        let mut joined = behind..behind;
+        if let Some(next) = runs.get(behind).filter(|next| next.first == version + 1) {
+            run = Run { first: version, latest: when.max(next.latest), ..*next };
+            joined.end += 1;
         }
+        if let Some(before) = before.filter(|&before| runs[before].last + 1 == version) {
+            run = Run { first: runs[before].first, latest: run.latest.max(runs[before].latest), ..run };
+            joined.start = before;
+        }
+        if joined.is_empty() {
+            // Most have one for good.
+            runs.reserve_exact(1);
+        }
+        runs.splice(joined, [run]);
     }
 
-    fn deleted(&mut self, version: u64) {
-        insert_once(&mut self.deleted, version);
-    }
-
-    fn emptied(&mut self, when: OffsetDateTime) {
-        let micros = when.unix_timestamp_nanos() / 1_000;
-        insert_once(&mut self.emptied, u64::try_from(micros).unwrap_or_default());
+    /// Each run, and when the next life began; [`u64::MAX`] after the last.
+    fn lives(&self) -> impl Iterator<Item = (&Run, u64)> {
+        let next = self.runs.iter().skip(1).map(|next| next.first).chain([u64::MAX]);
+        self.runs.iter().zip(next)
     }
 
     /// The runs that no event tells the end of.
     fn last(&self) -> impl Iterator<Item = &Run> {
-        let next = self.runs.iter().skip(1).map(Some).chain([None]);
-        self.runs.iter().zip(next).filter(|(run, next)| !self.ended(run, *next)).map(|(run, _)| run)
+        let ended = |run: &Run, next| {
+            self.deleted.binary_search(&run.last).is_ok() || self.was_emptied(run.first.max(run.latest)..next)
+        };
+        self.lives().filter(move |&(run, next)| !ended(run, next)).map(|(run, _)| run)
     }
 
-    fn ended(&self, run: &Run, next: Option<&Run>) -> bool {
-        let emptied = self.emptied.partition_point(|when| *when < run.first);
-        self.deleted.binary_search(&run.last).is_ok()
-            || self.emptied.get(emptied).is_some_and(|when| next.is_none_or(|next| *when < next.first))
+    /// Whether something without a readable version was deleted then.
+    fn was_emptied(&self, when: Range<u64>) -> bool {
+        let place = self.emptied.partition_point(|emptied| *emptied < when.start);
+        self.emptied.get(place).is_some_and(|emptied| *emptied < when.end)
     }
 
     fn is_there(&self) -> bool {
@@ -180,11 +185,18 @@ impl History {
 
     /// Whether a version was deleted, and the next one written.
     fn goes_on_after_deletion(&self) -> bool {
-        self.deleted.iter().any(|&version| {
+        let followed = |&version: &u64| {
             let behind = self.runs.partition_point(|run| run.first <= version);
             behind.checked_sub(1).is_some_and(|before| version < self.runs[before].last)
-        })
+        };
+        self.deleted.iter().any(followed)
+            || self.lives().any(|(run, next)| self.was_emptied(run.first..run.latest.min(next)))
     }
+}
+
+/// Since the Unix epoch, as versions begin.
+fn micros(when: OffsetDateTime) -> u64 {
+    u64::try_from(when.unix_timestamp_nanos() / 1_000).unwrap_or_default()
 }
 
 fn insert_once(ascending: &mut Vec<u64>, number: u64) {
@@ -203,9 +215,15 @@ fn name(resource: &str) -> Name {
 mod tests {
     use super::*;
 
+    fn at(micros: u64) -> OffsetDateTime {
+        OffsetDateTime::UNIX_EPOCH + time::Duration::microseconds(i64::try_from(micros).unwrap())
+    }
+
+    /// At the time that is its version.
     fn event(operation: CryptoOp, version: u64, digest: u8) -> Details {
         let content_digest = (operation == CryptoOp::Encrypt).then_some([digest; 32]);
-        Details { operation, resource: "r".to_owned(), version, content_digest, ..Details::now() }
+        let timestamp = at(version);
+        Details { operation, resource: "r".to_owned(), version, content_digest, timestamp, ..Details::now() }
     }
 
     fn written(version: u64) -> Details {
@@ -217,9 +235,8 @@ mod tests {
     }
 
     /// The deletion of something without a readable version.
-    fn emptied(micros: i64) -> Details {
-        let timestamp = OffsetDateTime::UNIX_EPOCH + time::Duration::microseconds(micros);
-        Details { timestamp, ..deleted(0) }
+    fn emptied(micros: u64) -> Details {
+        Details { timestamp: at(micros), ..deleted(0) }
     }
 
     fn ledger(events: &[Details]) -> RecordLedger {
@@ -378,6 +395,19 @@ mod tests {
         assert_eq!(judged_in_any_order(&never_made, stored(100)), None);
         let made_untold_after_its_end = [written(100), deleted(100), emptied(200), written(900)];
         assert_eq!(judged_in_any_order(&made_untold_after_its_end, stored(900)), None);
+    }
+
+    #[test]
+    fn a_mangled_record_that_was_deleted_restored_and_written_is_seen_in_any_order() {
+        let restored = Details { timestamp: at(300), ..written(101) };
+        let mut events = vec![written(100), emptied(200), restored];
+        assert_eq!(judged_in_any_order(&events, stored(101)), Some(Class::RestoredRecord));
+        assert_eq!(judged_in_any_order(&events, None), Some(Class::UnloggedDelete));
+        events.push(written(900));
+        assert_eq!(judged_in_any_order(&events, stored(900)), Some(Class::RestoredRecord));
+        let rolled_back = Details { timestamp: at(300), ..event(CryptoOp::Encrypt, 100, 77) };
+        let events = [written(100), emptied(200), rolled_back];
+        assert_eq!(judged_in_any_order(&events, None), Some(Class::StaleRecord));
     }
 
     /// Somebody deleted it once without an event; what is mangled and deleted afterwards, however often, is another life's.

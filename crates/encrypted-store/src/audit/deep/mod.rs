@@ -139,7 +139,7 @@ impl AuditLog {
     /// event of its making. What differs is looked at again, record and log both, before it is reported, so writers may
     /// go on meanwhile; and what no event tells of, until the log's patience ends ([`Self::patience`]).
     ///
-    /// It needs about 200 bytes of memory for each record that the log names. Events that were lost because writes were
+    /// It needs about 200 bytes of memory for each record that the log names, and if one is missing, their names. Events that were lost because writes were
     /// recorded buffered when a process crashed show up as records that no event tells of.
     ///
     /// # Errors
