@@ -135,7 +135,7 @@ fn table(rows: &[Row]) -> Table {
     table
 }
 
-/// Three significant digits, or all before the point; two more where these would tell on which side of the target it is.
+/// Three significant digits, or all before the point; two more where these would be on the other side of the target.
 fn shown(ratio: f64, target: Option<Target>) -> String {
     let digits = match ratio {
         ratio if ratio >= 100.0 => 0,
