@@ -250,8 +250,7 @@ pub(crate) fn encode(record: StoredRecord) -> Result<Item, StoreError> {
     check_size(path, *version, attributes, envelope.len())?;
     let attributes = record.attributes.into_entries();
     let mut item = Item::with_capacity([PK, SK, VERSION, ENVELOPE].len() + attributes.len());
-    item.insert(PK.to_owned(), AttributeValue::S(partition(&record.path.tenant, &record.path.collection)));
-    item.insert(SK.to_owned(), AttributeValue::S(sort_key(&record.path)));
+    item.extend(record_key(&record.path));
     item.insert(VERSION.to_owned(), AttributeValue::N(record.version.to_string()));
     item.insert(ENVELOPE.to_owned(), AttributeValue::B(Blob::new(record.envelope)));
     for (name, value) in attributes {

@@ -139,8 +139,8 @@ impl AuditLog {
     /// event of its making. What differs is looked at again, record and log both, before it is reported, so writers may
     /// go on meanwhile; and what no event tells of, until the log's patience ends ([`Self::patience`]).
     ///
-    /// It needs about 200 bytes of memory for each record that the log names, and if one is missing, their names. Events that were lost because writes were
-    /// recorded buffered when a process crashed show up as records that no event tells of.
+    /// It needs about 200 bytes of memory for each record that the log names, and if one is missing, their names. Events
+    /// that were lost because writes were recorded buffered when a process crashed show up as records that no event tells of.
     ///
     /// # Errors
     /// [`AuditLogError`] if log or table could not be read. What is wrong with them is in the report.
